@@ -1,0 +1,107 @@
+# Souk.  `make help` lists what there is to make.
+#
+# A function is a file of functions/*/, and becomes build/bin/<context>-<verb>;
+# those of a context named *-sim share one binary.  None is named here or
+# anywhere else.
+
+B	?= build
+CC	?= cc
+CFLAGS	?= -O2 -g
+WARN	 = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes \
+	   -Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2
+SAN	 = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+DEFINES	 = -D_GNU_SOURCE $(if $(FAULTS),-DFAULT_POINTS)
+PKGS	 = libpq libcjson hiredis libjwt libcurl libcrypto
+# Hidden: libjwt's jansson has a json_string() too, and must not find ours.
+COMPILE	 = $(CC) -std=c11 $(DEFINES) -I. -Iruntime -Ishared -ffunction-sections -fdata-sections -fvisibility=hidden \
+	   -fno-plt $(WARN) $(CFLAGS) $(SAN) $(PKG_CFLAGS)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+# Each binary is linked with what it uses, and nothing else.
+LINK	 = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -Wl,--as-needed,--gc-sections,-O1,-z,relro
+LIBS	 = -lfcgi -lpq -lcjson -lhiredis -ljwt -lcurl -lcrypto -lcrypt -lz -lm
+TEST_LIBS = -lcmocka
+
+RUNTIME	:= $(wildcard runtime/*.c)
+SHARED	:= $(wildcard shared/*.c)
+ENDPOINTS := $(wildcard functions/*/*.c)
+SINGLE	:= $(filter-out $(wildcard functions/*-sim/*.c),$(ENDPOINTS))
+PACKED	:= $(patsubst functions/%/,%,$(sort $(dir $(wildcard functions/*-sim/*.c))))
+TOOLS	:= $(wildcard runtime/programs/*.c schema/*.c)
+UNITS	:= $(wildcard tests/unit/*.c)
+
+# functions/orders/place.c is build/bin/orders-place.
+binary	 = $(B)/bin/$(subst /,-,$(patsubst functions/%.c,%,$(1)))
+PROGRAMS := $(foreach s,$(SINGLE),$(call binary,$(s))) $(PACKED:%=$(B)/bin/%)
+TOOL_PROGRAMS := $(foreach s,$(TOOLS),$(B)/tools/$(basename $(notdir $(s))))
+TESTS	:= $(UNITS:tests/unit/%.c=$(B)/test/%)
+OBJECTS	:= $(patsubst %.c,$(B)/%.o,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(TOOLS) $(UNITS))
+
+.PHONY: all
+all: $(B)/api.json $(TOOL_PROGRAMS) ## build every function and tool
+
+define link_single
+$(call binary,$(1)): $(1:%.c=$(B)/%.o) $(B)/runtime/main.o $(B)/libsouk.a
+endef
+$(foreach s,$(SINGLE),$(eval $(call link_single,$(s))))
+define link_packed
+$(B)/bin/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard functions/$(1)/*.c)) $(B)/runtime/main.o $(B)/libsouk.a
+endef
+$(foreach s,$(PACKED),$(eval $(call link_packed,$(s))))
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $(filter %.o,$^) $(B)/libsouk.a $(LIBS)
+
+define link_tool
+$(B)/tools/$(basename $(notdir $(1))): $(1:%.c=$(B)/%.o) $(B)/libsouk.a
+	@mkdir -p $$(@D)
+	@echo '  LINK $$@'
+	@$$(LINK) -o $$@ $$(filter %.o,$$^) $(B)/libsouk.a $$(LIBS)
+endef
+$(foreach s,$(TOOLS),$(eval $(call link_tool,$(s))))
+
+$(TESTS): $(B)/test/%: $(B)/tests/unit/%.o $(B)/libsouk.a
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $< $(B)/libsouk.a $(TEST_LIBS) $(LIBS)
+
+$(B)/libsouk.a: $(patsubst %.c,$(B)/%.o,$(filter-out runtime/main.c,$(RUNTIME)) $(SHARED))
+	@echo '  AR   $@'
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo '  CC   $<'
+	@$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Embedded by the assembler, where -MMD does not look.
+$(B)/shared/common_passwords.o: shared/common_passwords.txt
+
+# Other flags rebuild everything; a file come or gone relinks.
+record	 = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
+$(B)/flags: FORCE
+	$(call record,$(COMPILE))
+$(B)/sources: FORCE
+	$(call record,$(RUNTIME) $(SHARED) $(ENDPOINTS))
+$(B)/libsouk.a $(PROGRAMS): $(B)/sources
+
+# Every declaration, checked by each binary itself.
+$(B)/api.json: $(PROGRAMS)
+	@for p in $(sort $^); do case $$p in */bin/*) $$p --describe || exit 1;; esac; done >$@.in
+	@jq -s . $@.in >$@ && rm $@.in
+
+-include $(OBJECTS:.o=.d)
+.PHONY: FORCE clean help
+clean: ## remove what was built
+	$(RM) -r build
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: derive check-derived check-sql new
+derive: $(B)/api.json ## render routes, OpenAPI and the docs page from the declarations
+	@for d in routes:routes.conf openapi:www/openapi.json docs:www/docs.html; do \
+		jq -r -f gateway-conf/derive/$${d%%:*}.jq $< >$(B)/derived && \
+		cp $(B)/derived gateway-conf/$${d#*:} || exit 1; done; rm -f $(B)/derived
+check-derived: $(B)/api.json ## fail when what is derived is stale
+	gateway-conf/derive/check $<

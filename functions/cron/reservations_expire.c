@@ -1,0 +1,31 @@
+/*
+ * POST /internal/cron/reservations-expire
+ *
+ * Cancel orders that were not paid in time and take their stock back.
+ */
+#include "fn.h"
+
+#include "saga.h"
+
+enum { MOST = 200 };		/* sagas a run */
+
+ENDPOINT(expire_reservations) = {
+	.method  = HTTP_POST,
+	.path    = "/internal/cron/reservations-expire",
+	.summary = "Cancel orders that were not paid in time and take their stock back",
+	.access  = ACCESS_SERVICE,
+	.rate    = RATE_NONE,
+	.commit  = COMMIT_EACH,
+	.raw_body = true,
+	.timeout_s = 60,
+	.every_s = 2,
+	.output  = FIELDS(
+		OUT(sagas,  JSON, "Each saga that was driven, and what became of it"),
+		OUT(driven, INT,  "How many", .example = "0")),
+};
+
+static struct status
+expire_reservations(struct req *rq)
+{
+	return saga_sweep(rq, MOST, true);
+}

@@ -1,0 +1,68 @@
+/*
+ * POST /api/payments/webhook
+ *
+ * Stripe tells what became of a payment.  The raw bytes are verified before
+ * anything is read from them.  The event is stored and applied in one commit,
+ * and answered only then: until it has our 2xx, Stripe sends it again.  What
+ * we have no use for is stored all the same.
+ */
+#include "fn.h"
+
+#include "body.h"
+#include "stripe.h"
+
+#include <string.h>
+#include <time.h>
+
+SETTING_SECRET(webhook_secret, "STRIPE_WEBHOOK_SECRET",
+    "Secrets that webhooks may be signed with, separated by commas");
+COUNTER(ingested, "stripe_webhooks_total", "outcome=\"applied\"", "Webhooks by what they did");
+COUNTER(repeated, "stripe_webhooks_total", "outcome=\"duplicate\"", "Webhooks by what they did");
+COUNTER(forged, "stripe_webhooks_total", "outcome=\"bad_signature\"", "Webhooks by what they did");
+
+QUERY(ingest,
+	"SELECT payments.webhook_ingest($1, $2, $3) AS outcome");
+
+ENDPOINT(receive_webhook) = {
+	.method  = HTTP_POST,
+	.path    = "/api/payments/webhook",
+	.summary = "Stripe's events",
+	.access  = ACCESS_SIGNED,
+	.rate    = RATE_NONE,
+	.commit  = COMMIT_EACH,
+	.raw_body = true,
+	.output  = FIELDS(
+		OUT(received, BOOL, "Stored; no need to send it again", .example = "true")),
+	.errors  = ERRORS(ERR_BAD_SIGNATURE, ERR_MALFORMED, ERR_BODY_TOO_LARGE),
+};
+
+static struct status
+receive_webhook(struct req *rq)
+{
+	size_t n;
+	const char *body = req_body(rq, &n), *problem = "The event has no id or type";
+	const char *id, *type, *outcome;
+	const cJSON *event;
+
+	if (!stripe_signature_is_good(req_header(rq, "HTTP_STRIPE_SIGNATURE"), body, n,
+	    webhook_secret.text, time(NULL))) {
+		metric_add(&forged, 1);
+		return fail(rq, ERR_BAD_SIGNATURE);
+	}
+	event = body_parse(rq, body, n, &problem);
+	id = stripe_text(event, "id");
+	type = stripe_text(event, "type");
+	if (id == NULL || type == NULL || *id == '\0' || strlen(id) > 255)
+		return fail_text(rq, ERR_MALFORMED, "%s", problem);
+	fault_point("webhook_before_commit");
+	outcome = row_text(db_one(rq, &ingest, id, type, fmt(rq, "%.*s", (int)n, body)),
+	    "outcome");
+	fault_point("webhook_after_commit");
+	metric_add(one_of(outcome, "duplicate") ? &repeated : &ingested, 1);
+	if (one_of(outcome, "retaken"))
+		cache_purge(rq, "products");
+	if (one_of(outcome, "mismatch", "unknown"))
+		log_line(LOG_ERROR, "a webhook does not fit its order", "event", id,
+		    "outcome", outcome, NULL);
+	return reply_json(rq, 200, "{\"received\":true}");
+}

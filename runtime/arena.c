@@ -1,0 +1,96 @@
+#include "arena.h"
+#include "fn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Sanitizers learn which bytes are live, or the arena would hide overruns. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_ASAN
+#endif
+#endif
+#ifdef ARENA_ASAN
+#include <sanitizer/asan_interface.h>
+#define poison(p, n)	ASAN_POISON_MEMORY_REGION(p, n)
+#define unpoison(p, n)	ASAN_UNPOISON_MEMORY_REGION(p, n)
+enum { GAP = 16 };		/* never handed out, so always poisoned */
+#else
+#define poison(p, n)	((void)0)
+#define unpoison(p, n)	((void)0)
+enum { GAP = 0 };
+#endif
+
+enum { FIRST_BLOCK = 32 << 10, ALIGNMENT = 16 };
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size;
+	_Alignas(ALIGNMENT) char bytes[];
+};
+
+static void
+add_block(struct arena *a, size_t least)
+{
+	size_t size = a->blocks == NULL ? FIRST_BLOCK : a->blocks->size * 2;
+	struct arena_block *b;
+
+	while (size < least)
+		size *= 2;
+	a->total += size;
+	if (a->total > ARENA_LIMIT || (b = malloc(sizeof(*b) + size)) == NULL) {
+		log_line(LOG_ERROR, "a request needs too much memory", NULL);
+		_Exit(70);
+	}
+	b->size = size;
+	b->next = a->blocks;
+	a->blocks = b;
+	a->used = 0;
+	poison(b->bytes, size);
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	size_t rounded = (n + GAP + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	char *p;
+
+	if (n > ARENA_LIMIT)
+		rounded = ARENA_LIMIT;
+	if (a->blocks == NULL || a->blocks->size - a->used < rounded)
+		add_block(a, rounded);
+	p = a->blocks->bytes + a->used;
+	a->used += rounded;
+	unpoison(p, n);
+	return memset(p, 0, n);
+}
+
+char *
+arena_copy(struct arena *a, const char *s, size_t n)
+{
+	char *copy = arena_alloc(a, n + 1);
+
+	memcpy(copy, s, n);
+	return copy;
+}
+
+void
+arena_reset(struct arena *a)
+{
+	struct arena_block *b = a->blocks;
+
+	if (b == NULL)
+		return;
+	while (b->next != NULL) {
+		struct arena_block *next = b->next;
+
+		free(b);
+		b = next;
+	}
+	poison(b->bytes, b->size);
+	a->blocks = b;
+	a->used = 0;
+	a->total = b->size;
+}

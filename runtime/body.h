@@ -1,0 +1,27 @@
+/*
+ * body.h -- a JSON body within hard bounds.
+ *
+ * cJSON does the parsing.  Before it, one pass over the bytes refuses what
+ * cJSON is lenient about (invalid UTF-8, control characters, numbers like 01,
+ * depth, sheer count) and notes the text of every number, because cJSON keeps
+ * only a double of it.
+ */
+#ifndef BODY_H
+#define BODY_H
+
+#include "request.h"
+
+#include <cjson/cJSON.h>
+
+enum { MAX_JSON_DEPTH = 32, MAX_JSON_VALUES = 10000, MAX_JSON_MEMBERS = 200 };
+
+/*
+ * The root, or NULL with *problem saying what is wrong.  The valuestring of a
+ * number is its text as sent.  Lives in the request's arena.
+ */
+cJSON	*body_parse(struct req *, const char *bytes, size_t n, const char **problem);
+
+/* Length of the valid UTF-8 sequence at s (RFC 3629), 0 when it is not one. */
+size_t	 utf8_length(const unsigned char *s, size_t n);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * db.h -- Postgres, for the runtime.  Handlers use db_one() and friends.
+ *
+ * Everything is sent in libpq's pipeline mode: BEGIN, the claim of an
+ * idempotency key, a statement's first PREPARE and the statement itself leave
+ * in one write and cost one round trip.
+ *
+ * These are weak where dispatch.c uses them: a binary whose handler makes no
+ * query is linked without libpq.
+ */
+#ifndef DB_H
+#define DB_H
+
+#include "request.h"
+
+/* Starts a transaction with the next statement; or, with each, none. */
+void	 db_begin(struct req *, bool each);
+/* Commits, with the answer kept under the idempotency key if one was claimed.
+ * False: nothing was committed, and the reply is a refusal. */
+bool	 db_commit(struct req *);
+void	 db_rollback(struct req *);
+/* Whether the handler failed only for bad luck and may run again. */
+bool	 db_should_rerun(struct req *);
+/* Whether the request's idempotency key was taken.  The reply is then the kept
+ * answer or a refusal; or nothing is decided, rq->reference names what an
+ * earlier, dead try had made, and the handler runs again to finish it. */
+bool	 db_idempotency_taken(struct req *);
+/* Keeps an answer that was made after the commit. */
+void	 db_keep_answer(struct req *);
+void	 db_release(struct req *);	/* lets the request's results go */
+void	 db_disconnect(void);
+bool	 db_ping(struct req *);
+
+#endif

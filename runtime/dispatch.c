@@ -1,0 +1,262 @@
+/*
+ * The order of work of every request:
+ *
+ *   path and method -> token -> one Redis round trip (limits, session, cache)
+ *   -> access -> input -> handler in a transaction, rerun where that helps
+ *   -> commit -> purge or fill the cache -> reply
+ *
+ * and, once the reply has left: deferred work, log line, metrics.
+ */
+#include "access.h"
+#include "address.h"
+#include "builtin.h"
+#include "db.h"
+#include "guard.h"
+#include "log.h"
+#include "observe.h"
+#include "request.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+SETTING_TEXT(allowed_origins, "ALLOWED_ORIGINS", "",
+    "Origins, separated by commas, that browsers may call from (CORS)");
+
+/* Absent where the handler never asks for a user, a query or a key. */
+#pragma weak auth_read_token
+#pragma weak db_begin
+#pragma weak db_commit
+#pragma weak db_rollback
+#pragma weak db_should_rerun
+#pragma weak db_idempotency_taken
+#pragma weak db_keep_answer
+#pragma weak db_release
+
+enum { MAX_RUNS = 4 };
+
+static bool
+find_endpoint(struct req *rq)
+{
+	const char *allow;
+
+	if (!request_parse_target(rq)) {
+		fail(rq, ERR_MALFORMED);
+		return false;
+	}
+	if (builtin_answers(rq))
+		return false;
+	rq->entry = request_route(rq, &allow);
+	if (rq->entry != NULL)
+		return true;
+	if (allow != NULL)
+		reply_header(rq, "Allow", allow);
+	fail(rq, allow != NULL ? ERR_METHOD_NOT_ALLOWED : ERR_NOT_FOUND);
+	return false;
+}
+
+static bool
+key_is_sound(struct req *rq)
+{
+	const char *key = rq->idempotency_key;
+	size_t n = key == NULL ? 0 : strlen(key);
+
+	if (key == NULL || !rq->entry->endpoint->idempotent) {
+		rq->idempotency_key = NULL;
+		return true;
+	}
+	for (const char *c = key; *c != '\0'; c++)
+		n = *c < ' ' || *c > '~' ? 0 : n;
+	if (n >= 1 && n <= 255)
+		return true;
+	fail_field(rq, "Idempotency-Key", "format", "Must be 1 to 255 visible characters");
+	return false;
+}
+
+/* Until it is committed, or failed for good.  Only bad luck makes it run more
+ * than once, and so may an idempotency key whose first try has died. */
+static void
+run_handler(struct req *rq)
+{
+	const struct endpoint *e = rq->entry->endpoint;
+	bool each = e->commit == COMMIT_EACH || e->method == HTTP_GET;
+
+	for (int run = 1; ; run++) {
+		if (db_begin != NULL)
+			db_begin(rq, each);
+		rq->entry->handle(rq);
+		if (db_commit == NULL || (!req_failed(rq) && (rq->status < 300 || each) &&
+		    db_commit(rq)))
+			return;
+		db_rollback(rq);
+		if (db_idempotency_taken(rq)) {
+			if (rq->decided)
+				return;
+		} else if (run == MAX_RUNS || !db_should_rerun(rq)) {
+			return;
+		}
+		reply_clear(rq);
+	}
+}
+
+static bool
+succeeded(const struct req *rq)
+{
+	return rq->error == ERR_NONE && rq->status >= 200 && rq->status < 300;
+}
+
+static bool
+was_replayed(const struct req *rq)
+{
+	for (const struct header *h = rq->headers; h != NULL; h = h->next)
+		if (strcmp(h->name, "Idempotent-Replayed") == 0)
+			return true;
+	return false;
+}
+
+/* In a transaction the answer was kept by its commit. */
+static void
+keep_answer(struct req *rq)
+{
+	if (rq->idempotency_key != NULL && succeeded(rq) && !was_replayed(rq) &&
+	    rq->entry->endpoint->commit == COMMIT_EACH)
+		db_keep_answer(rq);
+}
+
+static bool
+same_etag(const char *list, const char *etag)
+{
+	size_t n = strlen(etag);
+
+	if (list == NULL)
+		return false;
+	if (strcmp(list, "*") == 0)
+		return true;
+	for (const char *at = list; (at = strstr(at, etag)) != NULL; at += n)
+		if ((at == list || strchr(" ,/", at[-1]) != NULL) &&
+		    (at[n] == '\0' || at[n] == ',' || at[n] == ' '))
+			return true;
+	return false;
+}
+
+/* RFC 9110, 13.1.2. */
+static void
+add_validators(struct req *rq, const char *etag)
+{
+	const struct endpoint *e = rq->entry->endpoint;
+
+	reply_header(rq, "ETag", etag);
+	reply_header(rq, "Cache-Control", fmt(rq, "public, max-age=%d", e->cache.seconds));
+	reply_header(rq, "Vary", e->cache.private_for == ACCESS_UNSET
+	    ? "Accept-Encoding, Origin" : "Accept-Encoding, Authorization, Origin");
+	reply_header(rq, "X-Cache", rq->cache_state);
+	if (same_etag(rq->if_none_match, etag)) {
+		rq->status = 304;
+		rq->body_out_length = 0;
+	}
+}
+
+static const char *
+make_etag(struct req *rq)
+{
+	uint64_t a = UINT64_C(14695981039346656037), b = a ^ rq->body_out_length;
+
+	for (size_t i = 0; i < rq->body_out_length; i++) {
+		a = (a ^ (unsigned char)rq->body_out[i]) * UINT64_C(1099511628211);
+		b = (b + (unsigned char)rq->body_out[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+	return fmt(rq, "\"%016" PRIx64 "%08" PRIx32 "\"", a, (uint32_t)(b >> 32));
+}
+
+static void
+answer_from_cache(struct req *rq, const struct guard *g)
+{
+	reply_bytes(rq, 200, "application/json", g->cached_body, g->cached_length);
+	add_validators(rq, g->cached_etag);
+}
+
+static void
+answer_from_handler(struct req *rq, const struct guard *g)
+{
+	const struct endpoint *e = rq->entry->endpoint;
+
+	run_handler(rq);
+	if (!rq->decided)
+		return;
+	keep_answer(rq);
+	if (e->purges != NULL && succeeded(rq) && !was_replayed(rq))
+		rq->purge = e->purges;
+	if (rq->purge != NULL)
+		guard_purge(rq, rq->purge);
+	if (rq->cache_state != NULL && succeeded(rq)) {
+		const char *etag = make_etag(rq);
+
+		guard_fill(rq, g, etag);
+		add_validators(rq, etag);
+	}
+}
+
+static void
+add_cors(struct req *rq)
+{
+	size_t n = rq->origin == NULL ? 0 : strlen(rq->origin);
+	const char *at = n == 0 ? NULL : strstr(allowed_origins.text, rq->origin);
+
+	for (; at != NULL; at = strstr(at + 1, rq->origin))
+		if ((at == allowed_origins.text || strchr(", ", at[-1]) != NULL) &&
+		    (at[n] == '\0' || strchr(", ", at[n]) != NULL))
+			break;
+	if (at == NULL)
+		return;
+	reply_header(rq, "Access-Control-Allow-Origin", rq->origin);
+	reply_header(rq, "Access-Control-Expose-Headers",
+	    "ETag, Idempotent-Replayed, RateLimit-Limit, RateLimit-Remaining,"
+	    " RateLimit-Reset, Retry-After, X-Correlation-ID, X-Request-ID");
+}
+
+static void
+answer(struct req *rq)
+{
+	struct guard g = { 0 };
+
+	if (!find_endpoint(rq))
+		return;
+	if (auth_read_token != NULL)
+		auth_read_token(rq);
+	if (rq->entry->endpoint->cache.seconds > 0)
+		input_read(rq);		/* what the cache is asked with */
+	guard_ask(rq, &g);
+	access_check(rq, &g);
+	if (!rq->decided && rq->input == NULL)
+		input_read(rq);
+	if (rq->decided || !key_is_sound(rq))
+		return;
+	if (g.cached_body != NULL)
+		answer_from_cache(rq, &g);
+	else
+		answer_from_handler(rq, &g);
+}
+
+void
+dispatch(struct req *rq)
+{
+	rq->address = address_of_client(rq);
+	answer(rq);
+	add_cors(rq);
+	reply_finish(rq);
+}
+
+void
+dispatch_after(struct req *rq)
+{
+	uint64_t taken = now_us() - rq->started_us;
+
+	if (rq->later != NULL && rq->error == ERR_NONE) {
+		rq->decided = false;
+		if (db_begin != NULL)
+			db_begin(rq, true);
+		rq->later(rq);
+	}
+	observe(rq, taken);
+	if (db_release != NULL)
+		db_release(rq);
+}

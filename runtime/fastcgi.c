@@ -1,0 +1,301 @@
+/*
+ * The worker loop.  libfcgi parses; accepting and answering are ours.
+ *
+ * libfcgi's own loop makes eight system calls a request, two of them polls
+ * that wait for the peer's farewell.  Here a request costs accept, read, one
+ * gathered write and close, which lets lighttpd and a function do about a
+ * third more (tests/bench).  The fields of FCGX_Request that this sets are
+ * below its "don't use" line: tests/unit/fastcgi.c holds libfcgi to them.
+ */
+#include "db.h"
+#include "fastcgi.h"
+#include "redis.h"
+#include "response.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+SETTING_INT(idle_s, "FN_IDLE_S", 30, 1, 86400,
+    "Seconds without a request after which connections are let go");
+SETTING_INT(max_requests, "FN_MAX_REQUESTS", 100000, 0, 1000000000,
+    "Requests after which a worker is replaced; 0 is never");
+SETTING_INT(hang_s, "FN_HANG_S", 0, 0, 3600,
+    "Seconds after which a request is hung and its worker dies; 0 is the endpoint's own");
+
+#pragma weak db_disconnect
+
+enum {
+	EXIT_HUNG = 75,
+	STDOUT_RECORD = 6,	/* FastCGI 1.0, 8 */
+	END_RECORD = 3
+};
+
+static volatile sig_atomic_t stopping;
+static int nowhere = -1;
+
+/*
+ * A worker told to stop between looking at `stopping` and accepting would
+ * sleep in accept for ever.  So the listening socket goes away under it: the
+ * accept that is running restarts, finds no socket, and fails.
+ */
+static void
+stop(int signal_number)
+{
+	(void)signal_number;
+	stopping = 1;
+	dup2(nowhere, STDIN_FILENO);
+}
+
+static void
+hang(int signal_number)
+{
+	static const char line[] =
+	    "{\"level\":\"error\",\"message\":\"a request hung; its worker dies\"}\n";
+	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+
+	(void)signal_number;
+	(void)written;
+	_exit(EXIT_HUNG);
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction sa = { .sa_flags = SA_RESTART };
+
+	nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	sa.sa_handler = stop;
+	sigaction(SIGTERM, &sa, NULL);
+	sa.sa_handler = hang;
+	sigaction(SIGALRM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+let_connections_go(void)
+{
+	redis_disconnect();
+	if (db_disconnect != NULL)
+		db_disconnect();
+}
+
+static unsigned
+patience(void)
+{
+	int longest = 0;
+
+	if (hang_s.number > 0)
+		return (unsigned)hang_s.number;
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++) {
+		int s = (*at)->endpoint->timeout_s == 0 ? 30 : (*at)->endpoint->timeout_s;
+
+		longest = s > longest ? s : longest;
+	}
+	return (unsigned)longest;
+}
+
+/* The body, as long as it is announced and allowed. */
+static void
+read_body(struct req *rq, FCGX_Request *f, struct incoming *in)
+{
+	const char *announced = FCGX_GetParam("CONTENT_LENGTH", f->envp);
+	unsigned long long n = announced == NULL ? 0 : strtoull(announced, NULL, 10);
+	char *body;
+	int got;
+
+	in->body = "";
+	if (n == 0)
+		return;
+	if (n > MAX_BODY) {
+		in->too_large = true;
+		return;
+	}
+	body = arena_alloc(&rq->arena, (size_t)n + 1);
+	got = FCGX_GetStr(body, (int)n, f->in);
+	in->body = body;
+	in->body_length = got < 0 ? 0 : (size_t)got;
+	in->cut_short = in->body_length < n;
+}
+
+static void
+put_record(unsigned char *to, unsigned char type, size_t length)
+{
+	/* FastCGI 1.0, 3.3: version, type, request id, length, padding. */
+	const unsigned char header[8] = { 1, type, 0, 1,
+	    (unsigned char)(length >> 8), (unsigned char)length, 0, 0 };
+
+	memcpy(to, header, sizeof(header));
+}
+
+static bool
+write_all(int fd, struct iovec *parts, int n)
+{
+	while (n > 0) {
+		ssize_t written = writev(fd, parts, n);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return false;
+		for (; n > 0 && (size_t)written >= parts->iov_len; n--)
+			written -= (ssize_t)(parts++)->iov_len;
+		if (n > 0) {
+			parts->iov_base = (char *)parts->iov_base + written;
+			parts->iov_len -= (size_t)written;
+		}
+	}
+	return true;
+}
+
+/* The whole answer in one write, where it fits the socket's buffer. */
+static void
+write_answer(int fd, const char *bytes, size_t n)
+{
+	enum { MAX_RECORD = 65528, MAX_PARTS = 64 };
+	unsigned char records[MAX_PARTS][8], ends[8 + 16] = { 0 };
+	struct iovec parts[2 * MAX_PARTS + 1];
+	int count = 0;
+
+	for (int i = 0; n > 0; i++) {
+		size_t length = n < MAX_RECORD ? n : MAX_RECORD;
+
+		put_record(records[i], STDOUT_RECORD, length);
+		parts[count++] = (struct iovec){ records[i], 8 };
+		parts[count++] = (struct iovec){ (void *)(uintptr_t)bytes, length };
+		bytes += length;
+		n -= length;
+		if (i + 1 == MAX_PARTS && n > 0) {
+			if (!write_all(fd, parts, count))
+				return;
+			count = 0;
+			i = -1;
+		}
+	}
+	put_record(ends, STDOUT_RECORD, 0);
+	put_record(ends + 8, END_RECORD, 8);
+	parts[count++] = (struct iovec){ ends, sizeof(ends) };
+	write_all(fd, parts, count);
+}
+
+static void
+serve_one(struct req *rq, FCGX_Request *f, int fd)
+{
+	struct incoming in = { 0 };
+	const char *bytes;
+	size_t n;
+
+	f->ipcFd = fd;
+	f->keepConnection = 1;		/* or accepting would first close it */
+	if (FCGX_Accept_r(f) < 0)
+		return;			/* a silent or broken peer; fd is closed */
+	read_body(rq, f, &in);
+	in.variables = f->envp;
+	request_begin(rq, &in);
+	dispatch(rq);
+	bytes = response_text(rq, &n);
+	write_answer(fd, bytes, n);
+	close(fd);
+	dispatch_after(rq);
+	request_end(rq);
+	FCGX_Free(f, 0);	/* the variables that rq has pointed into */
+	f->ipcFd = -1;
+}
+
+int
+fastcgi_is_available(void)
+{
+	int listening = 0;
+	socklen_t n = sizeof(listening);
+
+	return getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) == 0 &&
+	    listening;
+}
+
+int
+fastcgi_serve(int slot)
+{
+	static struct req rq;
+	struct timeval idle = { idle_s.number, 0 };
+	int64_t left = max_requests.number;
+	unsigned seconds = patience();
+	FCGX_Request f;
+
+	(void)slot;
+	catch_signals();
+	if (FCGX_Init() != 0 || FCGX_InitRequest(&f, -1, 0) != 0)
+		return 1;
+	setsockopt(STDIN_FILENO, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+	while (!stopping && (max_requests.number == 0 || left-- > 0)) {
+		int fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			alarm(seconds);
+			serve_one(&rq, &f, fd);
+			alarm(0);
+		} else if (errno == EAGAIN) {
+			let_connections_go();
+			left++;
+		} else if (!stopping && errno != EINTR && errno != ECONNABORTED) {
+			log_line(LOG_ERROR, "accept failed", "problem", strerror(errno), NULL);
+			return 1;
+		}
+	}
+	let_connections_go();
+	return 0;
+}
+
+static void
+run_scheduled(struct req *rq, const struct entry *entry)
+{
+	char *const none[] = { NULL };
+	struct incoming in = { .variables = none, .body = "" };
+
+	request_begin(rq, &in);
+	rq->method = "POST";
+	rq->uri = entry->endpoint->path;
+	rq->trusted = true;
+	dispatch(rq);
+	dispatch_after(rq);
+	request_end(rq);
+}
+
+int
+fastcgi_schedule(void)
+{
+	static struct req rq;
+	size_t n = (size_t)(__stop_endpoints - __start_endpoints);
+	uint64_t *due = calloc(n, sizeof(*due));
+
+	catch_signals();
+	while (!stopping && due != NULL) {
+		uint64_t now = now_us(), next = now + 60000000;
+
+		for (size_t i = 0; i < n && !stopping; i++) {
+			const struct entry *entry = __start_endpoints[i];
+
+			if (entry->endpoint->every_s == 0)
+				continue;
+			if (due[i] <= now) {
+				alarm(patience());
+				run_scheduled(&rq, entry);
+				alarm(0);
+				due[i] = now_us() + (uint64_t)entry->endpoint->every_s * 1000000;
+			}
+			next = due[i] < next ? due[i] : next;
+		}
+		now = now_us();
+		if (next > now && !stopping)
+			usleep((useconds_t)(next - now));
+	}
+	free(due);
+	let_connections_go();
+	return 0;
+}

@@ -1,0 +1,357 @@
+/*
+ * fn.h -- all an endpoint may use, and the only runtime header it includes.
+ *
+ * A request has one arena, one buffered reply and at most one transaction.
+ * The runtime has already routed, authenticated, rate-limited and validated
+ * when the handler runs.  It commits only if the handler replies 2xx, and
+ * answers only after the commit.
+ *
+ * The first error wins.  After fail() or a database failure every call here
+ * does nothing and returns NULL, false or the status already decided, so a
+ * handler tests only the results it has a decision to make about.
+ *
+ * A handler may run more than once for one request: the runtime reruns it
+ * after a serialization failure or a deadlock.  So it does nothing outside the
+ * database that cannot be undone.  An endpoint that calls the outside world
+ * is COMMIT_EACH: no transaction is ever open during such a call, every
+ * statement is one by itself, and the handler runs once.
+ *
+ * Whatever these functions return lives until the reply is sent: never free.
+ */
+#ifndef FN_H
+#define FN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct req;		/* one request */
+struct rows;		/* the result of a query */
+struct row;		/* one row of it */
+struct json;		/* JSON text being written */
+
+enum method { HTTP_UNSET, HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE };
+
+/* Zero is not a choice: an endpoint that forgets one does not build. */
+enum access {
+	ACCESS_UNSET,
+	ACCESS_PUBLIC,		/* anyone; a valid token is still recognised */
+	ACCESS_USER,		/* any signed-in user */
+	ACCESS_SELLER,		/* seller or admin */
+	ACCESS_ADMIN,
+	ACCESS_SERVICE,		/* the service token: cron and events */
+	ACCESS_OPERATOR,	/* an address in OPS_ALLOW */
+	ACCESS_SIGNED		/* the handler checks a signature or key itself */
+};
+enum rate { RATE_UNSET, RATE_NONE, RATE_GENERAL, RATE_AUTH, RATE_PAYMENT };
+
+/* How the handler's statements are committed. */
+enum commit {
+	COMMIT_DEFAULT,		/* GET: each statement alone; else all at the end */
+	COMMIT_EACH		/* every statement is its own transaction */
+};
+
+enum err {
+	ERR_NONE,
+#define ERR(name, status, code, text) ERR_##name,
+#include "errors.def"
+#undef ERR
+	ERR_COUNT
+};
+
+/* Only reply_*() and fail() make one, so no handler forgets to answer. */
+struct status { short code; };
+
+/*
+ * Fields: what goes in and out, checked at run time and documented for free.
+ *
+ * The members of an endpoint's struct input are `const char *`, ready to be
+ * SQL arguments, except INT (int64_t).  An absent field is NULL, an absent INT
+ * its preset.
+ *
+ *   STR     text as sent; min and max count characters (bytes with .bytes)
+ *   EMAIL   an address, trimmed and lower-cased
+ *   CHOICE  one of .choices
+ *   INT     a whole number within min..max
+ *   ID      a positive 64-bit integer; in a path anything else is 404
+ *   BOOL    "true" or "false"
+ *   MONEY   minor units of the shop's currency, from "19.99" or 19.99
+ *   NUMBER  a plain decimal with at most 3 digits after the point
+ *   STRS    a JSON array of strings
+ *   LIST    a JSON array of objects, each checked against .item; numbers in it
+ *           arrive as JSON strings, so that no digit is lost
+ *   TIME, JSON, OBJECT   outputs only
+ */
+enum where { F_END, F_PATH, F_QUERY, F_BODY, F_OUT };
+enum type {
+	T_STR, T_EMAIL, T_CHOICE, T_INT, T_ID, T_BOOL, T_MONEY, T_NUMBER,
+	T_STRS, T_LIST, T_TIME, T_JSON, T_OBJECT
+};
+
+struct shape;
+
+struct field {
+	const char	*name;
+	const char	*doc;
+	enum where	 where;
+	enum type	 type;
+	bool		 required;
+	bool		 bytes;		/* min and max count bytes */
+	bool		 nullable;	/* an output that may be null */
+	bool		 many;		/* an output: an array of .shape */
+	size_t		 offset;	/* in the file's struct input */
+	int64_t		 min, max;	/* of an INT, a length, or a count */
+	int64_t		 preset;	/* an absent INT */
+	const char *const *choices;
+	const struct field *item;	/* of a LIST */
+	const struct shape *shape;	/* of an OBJECT */
+	const char	*example;	/* JSON text, shown in the documentation */
+};
+
+/* A wire object that several endpoints answer with. */
+struct shape { const char *name, *doc; const struct field *fields; };
+
+#define FIELDS(...)	(const struct field[]){ __VA_ARGS__, { .where = F_END } }
+#define PATH(m, t, ...)	 INPUT_(m, #m, t, F_PATH, .required = true, .doc = __VA_ARGS__)
+#define PARAM(m, t, ...) INPUT_(m, #m, t, F_QUERY, .doc = __VA_ARGS__)
+#define BODY(m, t, ...)	 INPUT_(m, #m, t, F_BODY, .doc = __VA_ARGS__)
+/* The same where the wire name (camelCase) is not the member's. */
+#define PARAM_AS(m, wire, t, ...) INPUT_(m, wire, t, F_QUERY, .doc = __VA_ARGS__)
+#define BODY_AS(m, wire, t, ...)  INPUT_(m, wire, t, F_BODY, .doc = __VA_ARGS__)
+#define ITEM(wire, t, ...) { .name = wire, .where = F_BODY, .type = T_##t, .doc = __VA_ARGS__ }
+#define OUT(n, t, ...)	{ .name = #n, .where = F_OUT, .type = T_##t, .doc = __VA_ARGS__ }
+#define OUT_OBJECT(n, s, ...) \
+	{ .name = #n, .where = F_OUT, .type = T_OBJECT, .shape = &(s), .doc = __VA_ARGS__ }
+#define CHOICES(...)	(const char *const[]){ __VA_ARGS__, NULL }
+#define ERRORS(...)	(const enum err[]){ __VA_ARGS__, ERR_NONE }
+
+/* Answers of public GETs may be kept in Redis and by clients. */
+struct cache {
+	int		 seconds;	/* 0: never */
+	const char	*tag;		/* what .purges elsewhere names */
+	enum access	 private_for;	/* callers with this access bypass it */
+};
+
+/* The endpoint: its whole public contract, beside its handler. */
+struct endpoint {
+	enum method		 method;
+	const char		*path;		/* "/api/orders/{id}" */
+	const char		*summary;
+	enum access		 access;	/* the least that is admitted */
+	enum rate		 rate;
+	enum commit		 commit;
+	struct cache		 cache;
+	const char		*purges;	/* cache tag emptied after commit */
+	bool			 idempotent;	/* takes Idempotency-Key */
+	bool			 raw_body;	/* the handler reads req_body() itself */
+	bool			 form;		/* urlencoded fields, not JSON */
+	int			 success;	/* status of the documented answer; 0: 200 */
+	int			 timeout_s;	/* 0: 30 */
+	int			 every_s;	/* a cron function's schedule */
+	const struct field	*input;
+	const struct field	*output;	/* its members ... */
+	const struct shape	*answer;	/* ... or the whole answer is one of these */
+	bool			 many;		/* ... or an array of them */
+	const enum err		*errors;	/* beyond the usual 400, 401, 403, 429, 503 */
+};
+
+#define ENDPOINT(fn)							\
+	static struct status fn(struct req *);				\
+	static const struct endpoint fn##_endpoint;			\
+	static const struct entry fn##_entry =				\
+	    { &fn##_endpoint, fn, #fn, __FILE__ };			\
+	SECTION_("endpoints") static const struct entry *const		\
+	    fn##_ref = &fn##_entry;					\
+	static const struct endpoint fn##_endpoint
+
+/*
+ * SQL lives where it is used, named, and is prepared once per connection.
+ * `make check-sql` prepares every one against schema/ before it ships.
+ */
+struct query { const char *name, *sql, *file; };
+
+#define QUERY(name, sql)						\
+	static const struct query name = { #name, sql, __FILE__ };	\
+	SECTION_("queries") static const struct query *const		\
+	    name##_query = &name
+
+/* Arguments are text, or NULL for SQL NULL; text() makes text of a number. */
+/* db_one(rq, &query, arg, ...): the first row or NULL. */
+#define db_one(rq, ...)	db_one_(rq, ARGS_(__VA_ARGS__))
+#define db_all(rq, ...)	db_all_(rq, ARGS_(__VA_ARGS__))
+/* The number of rows written. */
+#define db_run(rq, ...)	db_run_(rq, ARGS_(__VA_ARGS__))
+
+/*
+ * A SQL function refuses a request with
+ *     RAISE EXCEPTION 'insufficient_stock'
+ *       USING ERRCODE = 'SK000', DETAIL = '{"products": [...]}', HINT = '...';
+ * The message is a code of errors.def; DETAIL, a JSON object, is added to the
+ * problem's members; HINT, where given, is its detail text.
+ */
+
+const char	*text(struct req *, int64_t);
+size_t		 rows_count(const struct rows *);
+const struct row *rows_at(const struct rows *, size_t);
+const char	*row_text(const struct row *, const char *column);	/* NULL of NULL */
+int64_t		 row_int(const struct row *, const char *column);	/* 0 of NULL */
+bool		 row_bool(const struct row *, const char *column);	/* false of NULL */
+
+/* The request. */
+const void	*req_input(struct req *);	/* the file's struct input, valid */
+const char	*req_user(struct req *);	/* the user's id; NULL when nobody is signed in */
+const char	*req_session(struct req *);	/* the token's sid; NULL likewise */
+const char	*req_role(struct req *);	/* "customer", "seller", "admin" or NULL */
+bool		 req_is(struct req *, enum access);	/* would that access be admitted? */
+const char	*req_header(struct req *, const char *cgi_name);	/* "HTTP_STRIPE_SIGNATURE" */
+const char	*req_body(struct req *, size_t *len);
+const char	*req_id(struct req *);		/* the request id */
+const char	*req_trace(struct req *);	/* traceparent for calls made on its behalf */
+const char	*req_address(struct req *);	/* the client's, proxies looked through */
+const char	*req_idempotency_key(struct req *);	/* NULL when none was sent */
+const char	*req_fingerprint(struct req *);	/* hex SHA-256 of method, path and body */
+/* What an earlier try with the same Idempotency-Key committed before it died:
+ * the reference its ops.idempotency_begin() gave.  NULL: nothing. */
+const char	*req_reference(struct req *);
+bool		 req_failed(struct req *);	/* is a refusal already decided? */
+/* Whether the client sent this field at all (null counts as sent). */
+#define req_has(rq, in, m) req_has_(rq, (size_t)((const char *)&(in)->m - (const char *)(in)))
+
+/* The reply. */
+struct status	 reply_json(struct req *, int http_status, const char *json);
+/* The row's first column is the JSON; NULL is 404. */
+struct status	 reply_row(struct req *, int http_status, const struct row *);
+struct status	 reply_message(struct req *, int http_status, const char *message);
+struct status	 reply_bytes(struct req *, int http_status, const char *content_type,
+		    const char *bytes, size_t len);
+void		 reply_header(struct req *, const char *name, const char *value);
+/* Empties a cache tag once the answer stands: for what .purges cannot know. */
+void		 cache_purge(struct req *, const char *tag);
+struct status	 fail(struct req *, enum err);
+struct status	 fail_text(struct req *, enum err, const char *fmt, ...)
+		    __attribute__((format(printf, 3, 4)));
+/* Adds one entry to a 400's list of bad fields. */
+struct status	 fail_field(struct req *, const char *field, const char *code,
+		    const char *message);
+
+/* Runs after the answer has left; its failures are only logged. */
+void		 after_reply(struct req *, void (*work)(struct req *));
+
+/* Memory: from the request's arena, zeroed, never NULL. */
+void		*mem(struct req *, size_t);
+uint64_t	 now_us(void);			/* monotonic */
+char		*fmt(struct req *, const char *, ...) __attribute__((format(printf, 2, 3)));
+bool		 one_of_(const char *, const char *const *);
+#define one_of(s, ...)	one_of_(s, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* JSON for the few answers the database does not write. */
+struct json	*json_new(struct req *);
+void		 json_open(struct json *, char bracket);	/* '{' or '[' */
+void		 json_close(struct json *);
+void		 json_key(struct json *, const char *);
+void		 json_string(struct json *, const char *);	/* NULL is null */
+void		 json_int(struct json *, int64_t);
+void		 json_bool(struct json *, bool);
+void		 json_raw(struct json *, const char *);		/* JSON already; never a client's */
+const char	*json_text(struct json *);			/* closes what is open */
+
+/*
+ * Small facts in Redis, never the only copy of anything: when Redis is away
+ * a get answers NULL, a count 0 and the rest do nothing.
+ */
+const char	*redis_get(struct req *, const char *key);
+void		 redis_set(struct req *, const char *key, const char *value, int seconds);
+int64_t		 redis_count(struct req *, const char *key, int seconds);	/* INCR */
+void		 redis_forget(struct req *, const char *key);
+bool		 redis_is_up(struct req *);	/* asks it */
+
+/* Log: one JSON line; key/value pairs end with NULL. */
+enum level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+void		 log_line(enum level, const char *message, ...) __attribute__((sentinel));
+
+/*
+ * Configuration: environment variables, read once at start.  A bad value
+ * stops the process and names itself.  `--describe` lists those a binary reads.
+ * A secret NAME may also come from the file that NAME_FILE names.
+ */
+struct setting {
+	const char	*name, *doc;
+	enum { SETTING_IS_TEXT, SETTING_IS_INT, SETTING_IS_SECRET } kind;
+	bool		 required;
+	const char	*preset;	/* of a text; NULL: absent */
+	int64_t		 min, max;
+	/* Filled at start: */
+	const char	*text;
+	int64_t		 number;	/* of an INT; preset in .number before */
+};
+#define SETTING_TEXT(v, n, p, d)	SETTING_(v, .name = n, .doc = d, .kind = SETTING_IS_TEXT, .preset = p)
+#define SETTING_INT(v, n, p, lo, hi, d)	SETTING_(v, .name = n, .doc = d, .kind = SETTING_IS_INT, .number = p, .min = lo, .max = hi)
+#define SETTING_SECRET(v, n, d)		SETTING_(v, .name = n, .doc = d, .kind = SETTING_IS_SECRET, .required = true)
+#define SETTING_SECRET_OPTIONAL(v, n, d) SETTING_(v, .name = n, .doc = d, .kind = SETTING_IS_SECRET)
+
+/* Runs once before workers are forked; false stops the process. */
+#define STARTUP(fn)							\
+	static bool fn(void);						\
+	SECTION_("startups") static bool (*const fn##_startup)(void) = fn; \
+	static bool fn(void)
+
+/*
+ * Counters, added up over processes by /metrics.  labels is the fixed text
+ * between the braces, without them, or "".
+ */
+struct metric { const char *name, *labels, *help; bool histogram; uint64_t *cells; };
+#define COUNTER(v, n, labels, help)	METRIC_(v, n, labels, help, false)
+#define HISTOGRAM(v, n, labels, help)	METRIC_(v, n, labels, help, true)	/* of seconds */
+void		 metric_add(struct metric *, uint64_t);
+void		 metric_observe_us(struct metric *, uint64_t microseconds);
+
+/*
+ * Where a test build may be told to die (kill -9); nothing in other builds.
+ * The file named by CRASH_AT_FILE holds a point's name.
+ */
+#ifdef FAULT_POINTS
+void		 fault_point(const char *name);
+#else
+#define fault_point(name) ((void)0)
+#endif
+
+/* Nothing below is for endpoints. */
+struct entry {
+	const struct endpoint	*endpoint;
+	struct status		(*handle)(struct req *);
+	const char		*name, *file;
+};
+
+/* The first argument is the query. */
+const struct row *db_one_(struct req *, const void *const *, int);
+const struct rows *db_all_(struct req *, const void *const *, int);
+int64_t		 db_run_(struct req *, const void *const *, int);
+bool		 req_has_(struct req *, size_t offset);
+
+#define SECTION_(sec)	__attribute__((used, section(sec)))
+#define ARGS_(...)	(const void *const[]){ __VA_ARGS__ },		\
+    (int)(sizeof((const void *const[]){ __VA_ARGS__ }) / sizeof(void *))
+#define SETTING_(v, ...)						\
+	static struct setting v = { __VA_ARGS__ };			\
+	SECTION_("settings") static struct setting *const v##_setting = &v
+#define METRIC_(v, n, l, h, is)						\
+	static struct metric v = { .name = n, .labels = l, .help = h, .histogram = is }; \
+	SECTION_("metrics") static struct metric *const v##_metric = &v
+#define C_STR_		const char *
+#define C_EMAIL_	const char *
+#define C_CHOICE_	const char *
+#define C_ID_		const char *
+#define C_BOOL_		const char *
+#define C_MONEY_	const char *
+#define C_NUMBER_	const char *
+#define C_STRS_		const char *
+#define C_LIST_		const char *
+#define C_INT_		int64_t
+#define INPUT_(m, wire, t, w, ...) {					\
+	.name = wire, .where = w, .type = T_##t,			\
+	.offset = offsetof(struct input, m) + 0 * sizeof(struct {	\
+		_Static_assert(_Generic(((struct input *)0)->m,		\
+		    C_##t##_: 1, default: 0), #m " is not a " #t);	\
+		char c; }), __VA_ARGS__ }
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * guard.h -- everything that is asked of Redis before a handler runs, in one
+ * round trip: the rate limits, whether the session lives, and the cached
+ * answer.
+ */
+#ifndef GUARD_H
+#define GUARD_H
+
+#include "request.h"
+
+enum session_state { SESSION_UNKNOWN, SESSION_LIVE, SESSION_REVOKED };
+
+struct guard {
+	bool limited;			/* a limit was passed; rq has the refusal */
+	enum session_state session;
+	const char *cache_tag;		/* version to fill under; NULL: do not fill */
+	const char *cached_etag, *cached_body;
+	size_t cached_length;
+};
+
+/* Asks; sets the RateLimit headers, and refuses when a limit is passed. */
+void	 guard_ask(struct req *, struct guard *);
+/* Remembers for a minute that a session lives. */
+void	 guard_session_is_live(struct req *);
+/* Keeps the answer for the endpoint's cache seconds. */
+void	 guard_fill(struct req *, const struct guard *, const char *etag);
+/* Makes everything cached under the tag old. */
+void	 guard_purge(struct req *, const char *tag);
+
+#endif

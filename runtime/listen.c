@@ -1,0 +1,62 @@
+#include "listen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A full backlog of a Unix socket is an error at once for lighttpd. */
+#define BACKLOG		4096
+
+bool
+listen_path(char *path, size_t size, const char *directory, const char *name)
+{
+	struct sockaddr_un address;
+	int len = snprintf(path, size, "%s/%s.sock", directory, name);
+
+	return len > 0 && (size_t)len < size &&
+	    (size_t)len < sizeof(address.sun_path);
+}
+
+/* Never visible to others with a wider mode than it will have. */
+static int
+bind_private(int fd, const struct sockaddr_un *address)
+{
+	mode_t before = umask(0117);
+	int bound = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+
+	umask(before);
+	return bound;
+}
+
+int
+listen_at(const char *directory, const char *name, char *error, size_t size)
+{
+	struct sockaddr_un unnamed = { .sun_family = AF_UNIX };
+	char path[sizeof(unnamed.sun_path)];
+	int fd;
+
+	if (!listen_path(path, sizeof(path), directory, name)) {
+		snprintf(error, size, "%s/%s.sock: the path of a socket has at "
+		    "most %zu bytes; use a shorter run directory", directory,
+		    name, sizeof(path) - 1);
+		return -1;
+	}
+	/* Not longer than the final path, whatever the name. */
+	snprintf(unnamed.sun_path, sizeof(unnamed.sun_path), "%.*s/~",
+	    (int)strlen(directory), directory);
+	unlink(unnamed.sun_path);
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind_private(fd, &unnamed) != 0 ||
+	    listen(fd, BACKLOG) != 0 || rename(unnamed.sun_path, path) != 0) {
+		snprintf(error, size, "%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}

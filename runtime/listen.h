@@ -1,0 +1,19 @@
+/*
+ * listen.h -- listening Unix sockets that appear whole.
+ */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A listening socket at directory/name.sock, mode 0660, in place of whatever
+ * was there.  It gets its name only when it accepts connections already.
+ * Returns -1 and says why in error.
+ */
+int	listen_at(const char *directory, const char *name, char *error, size_t size);
+/* The path of such a socket; false when it is too long for an address. */
+bool	listen_path(char *path, size_t size, const char *directory, const char *name);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * main() of every function.
+ *
+ *   BINARY                      serves the socket on standard input (FastCGI),
+ *                               or one request (CGI)
+ *   BINARY --once METHOD PATH   one request from the shell
+ *   BINARY --describe           its declarations as JSON
+ */
+#include "describe.h"
+#include "fastcgi.h"
+#include "log.h"
+#include "master.h"
+#include "metrics.h"
+#include "observe.h"
+#include "request.h"
+#include "settings.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+SETTING_INT(workers, "FN_WORKERS", 2, 1, 64,
+    "Processes that serve this function; 1 is without a master over them");
+SETTING_INT(schedule, "FN_SCHEDULE", 0, 0, 1,
+    "1: run the endpoints that have a schedule on it, without a timer outside");
+SETTING_TEXT(log_level, "LOG_LEVEL", "info",
+    "The least that is logged: debug, info, warn or error");
+
+extern bool (*const __start_startups[])(void) __attribute__((weak));
+extern bool (*const __stop_startups[])(void) __attribute__((weak));
+
+static const char *
+name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
+static bool
+start_up(const char *name)
+{
+	if (!settings_read())
+		return false;
+	if (!log_open(name, log_level.text)) {
+		fprintf(stderr, "souk: LOG_LEVEL must be debug, info, warn or error,"
+		    " not \"%s\"\n", log_level.text);
+		return false;
+	}
+	for (bool (*const *at)(void) = __start_startups; at < __stop_startups; at++)
+		if (!(*at)())
+			return false;
+	return true;
+}
+
+static bool
+has_schedule(void)
+{
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++)
+		if ((*at)->endpoint->every_s > 0)
+			return true;
+	return false;
+}
+
+static int
+serve(const char *name)
+{
+	bool scheduled = schedule.number == 1 && has_schedule();
+
+	observe_open();
+	metrics_open(name);
+	if (workers.number == 1 && !scheduled)
+		return fastcgi_serve(0);
+	return master_run((int)workers.number, fastcgi_serve,
+	    scheduled ? fastcgi_schedule : NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = name_of(argv[0]);
+
+	if (!describe_check())
+		return 1;
+	if (argc == 2 && strcmp(argv[1], "--describe") == 0) {
+		describe(name);
+		return 0;
+	}
+	if (argc != 1 && !(argc == 4 && strcmp(argv[1], "--once") == 0)) {
+		fprintf(stderr, "usage: %s [--describe | --once METHOD PATH]\n", name);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (!start_up(name))
+		return 78;
+	if (argc == 4)
+		return cgi_once(argv[2], argv[3]);
+	return fastcgi_is_available() ? serve(name) : cgi_serve();
+}

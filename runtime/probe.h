@@ -1,0 +1,30 @@
+/*
+ * probe.h -- asks many services at once whether they are there.
+ *
+ * Everything that was added is asked at the same time and has the same
+ * deadline; who has not answered by then is down.
+ */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include "fn.h"
+
+struct probes;
+
+struct probes	*probes_new(struct req *);
+/* GET /health, spoken in FastCGI to a Unix socket; 2xx is up. */
+void	probes_add_fastcgi(struct probes *, const char *name, const char *path);
+/* A login; it must be possible within the deadline too. */
+void	probes_add_postgres(struct probes *, const char *name, const char *url);
+/* Any answer below 500 to a HEAD of the URL. */
+void	probes_add_http(struct probes *, const char *name, const char *url);
+
+void	probes_run(struct probes *, int deadline_ms);
+
+/* How each went, in the order they were added: from *at == NULL on. */
+struct probe	*probes_next(const struct probes *, struct probe *at);
+const char	*probe_name(const struct probe *);
+bool		 probe_is_up(const struct probe *);
+bool		 probe_is_fastcgi(const struct probe *);
+
+#endif

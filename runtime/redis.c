@@ -1,0 +1,230 @@
+#include "redis.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+SETTING_SECRET_OPTIONAL(redis_url, "REDIS_URL",
+    "Redis: unix:///path or redis://[user:password@]host[:port][/database];"
+    " without it nothing is cached and limits are each process's own");
+HISTOGRAM(redis_seconds, "redis_duration_seconds", "",
+    "Time a request waits for a round trip to Redis");
+COUNTER(redis_failures, "redis_failures_total", "",
+    "Round trips to Redis that failed");
+
+enum { BACKOFF_US = 1000000, PATIENCE_US = 250000 };
+
+static redisContext *connection;
+static uint64_t retry_at_us;
+
+void
+redis_disconnect(void)
+{
+	if (connection != NULL)
+		redisFree(connection);
+	connection = NULL;
+}
+
+static void
+away(const char *problem)
+{
+	log_line(LOG_WARN, "redis is away", "problem", problem, NULL);
+	metric_add(&redis_failures, 1);
+	redis_disconnect();
+	retry_at_us = now_us() + BACKOFF_US;
+}
+
+static bool
+command(int n, const char *const *words)
+{
+	redisReply *r = redisCommandArgv(connection, n, (const char **)(uintptr_t)words, NULL);
+	bool good = r != NULL && r->type != REDIS_REPLY_ERROR;
+
+	if (r != NULL)
+		freeReplyObject(r);
+	return good;
+}
+
+/* Cuts s at the first c; returns what is behind it, or NULL. */
+static char *
+cut(char *s, char c)
+{
+	char *at = strchr(s, c);
+
+	if (at != NULL)
+		*at++ = '\0';
+	return at;
+}
+
+static bool
+sign_in(char *credentials)
+{
+	char *password = cut(credentials, ':');
+
+	if (password == NULL || *credentials == '\0')
+		return command(2, (const char *const[]){ "AUTH",
+		    password == NULL ? credentials : password });
+	return command(3, (const char *const[]){ "AUTH", credentials, password });
+}
+
+/* Takes url apart in place. */
+static bool
+connect_to(char *url)
+{
+	struct timeval patience = { 0, PATIENCE_US };
+	char *at, *database, *port, *credentials = NULL;
+
+	if (strncmp(url, "unix://", 7) == 0) {
+		connection = redisConnectUnixWithTimeout(url + 7, patience);
+		database = NULL;
+	} else if (strncmp(url, "redis://", 8) == 0) {
+		url += 8;
+		if ((at = strrchr(url, '@')) != NULL) {
+			*at = '\0';
+			credentials = url;
+			url = at + 1;
+		}
+		database = cut(url, '/');
+		port = cut(url, ':');
+		connection = redisConnectWithTimeout(url,
+		    port == NULL ? 6379 : atoi(port), patience);
+	} else {
+		return false;
+	}
+	if (connection == NULL || connection->err != 0 ||
+	    redisSetTimeout(connection, patience) != REDIS_OK)
+		return false;
+	return (credentials == NULL || sign_in(credentials)) &&
+	    (database == NULL || *database == '\0' ||
+	    command(2, (const char *const[]){ "SELECT", database }));
+}
+
+static bool
+ensure_connection(void)
+{
+	char *url;
+	bool good;
+
+	if (connection != NULL)
+		return true;
+	if (redis_url.text == NULL || now_us() < retry_at_us)
+		return false;
+	url = strdup(redis_url.text);
+	good = url != NULL && connect_to(url);
+	free(url);
+	if (!good)
+		away(connection == NULL ? "cannot connect" : connection->errstr);
+	return good;
+}
+
+void
+redis_add(struct redis_flight *f, int n, const char *const *words, const size_t *lengths)
+{
+	if (f->count == REDIS_MAX_COMMANDS || !ensure_connection())
+		return;
+	redisAppendCommandArgv(connection, n, (const char **)(uintptr_t)words, lengths);
+	f->count++;
+}
+
+bool
+redis_fly(struct req *rq, struct redis_flight *f)
+{
+	uint64_t start = now_us();
+	bool good = f->count > 0;
+
+	for (int i = 0; i < f->count; i++) {
+		void *reply = NULL;
+
+		if (good && redisGetReply(connection, &reply) != REDIS_OK) {
+			away(connection->errstr);
+			good = false;
+		}
+		f->replies[i] = reply;
+	}
+	if (!good)
+		redis_flight_end(f);
+	rq->redis_us += now_us() - start;
+	metric_observe_us(&redis_seconds, now_us() - start);
+	return good;
+}
+
+void
+redis_flight_end(struct redis_flight *f)
+{
+	for (int i = 0; i < f->count; i++) {
+		if (f->replies[i] != NULL)
+			freeReplyObject(f->replies[i]);
+		f->replies[i] = NULL;
+	}
+	f->count = 0;
+}
+
+static redisReply *
+fly_one(struct req *rq, struct redis_flight *f)
+{
+	return redis_fly(rq, f) ? f->replies[0] : NULL;
+}
+
+const char *
+redis_get(struct req *rq, const char *key)
+{
+	struct redis_flight f = { 0 };
+	const redisReply *r;
+	const char *value = NULL;
+
+	REDIS_ADD(&f, "GET", key);
+	r = fly_one(rq, &f);
+	if (r != NULL && r->type == REDIS_REPLY_STRING)
+		value = arena_copy(&rq->arena, r->str, r->len);
+	redis_flight_end(&f);
+	return value;
+}
+
+void
+redis_set(struct req *rq, const char *key, const char *value, int seconds)
+{
+	struct redis_flight f = { 0 };
+
+	REDIS_ADD(&f, "SET", key, value, "EX", text(rq, seconds));
+	fly_one(rq, &f);
+	redis_flight_end(&f);
+}
+
+int64_t
+redis_count(struct req *rq, const char *key, int seconds)
+{
+	struct redis_flight f = { 0 };
+	const redisReply *r;
+	int64_t n = 0;
+
+	REDIS_ADD(&f, "INCR", key);
+	REDIS_ADD(&f, "EXPIRE", key, text(rq, seconds));
+	r = fly_one(rq, &f);
+	if (r != NULL && r->type == REDIS_REPLY_INTEGER)
+		n = r->integer;
+	redis_flight_end(&f);
+	return n;
+}
+
+void
+redis_forget(struct req *rq, const char *key)
+{
+	struct redis_flight f = { 0 };
+
+	REDIS_ADD(&f, "DEL", key);
+	fly_one(rq, &f);
+	redis_flight_end(&f);
+}
+
+bool
+redis_is_up(struct req *rq)
+{
+	struct redis_flight f = { 0 };
+	bool up;
+
+	retry_at_us = 0;
+	REDIS_ADD(&f, "PING");
+	up = fly_one(rq, &f) != NULL;
+	redis_flight_end(&f);
+	return up;
+}

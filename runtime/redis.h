@@ -1,0 +1,32 @@
+/*
+ * redis.h -- Redis, for the runtime: many commands, one round trip.
+ *
+ * Nothing is only here.  Whatever goes wrong, the connection is dropped, the
+ * answers are NULL, and another attempt is made a second later.
+ */
+#ifndef REDIS_H
+#define REDIS_H
+
+#include "request.h"
+
+#include <hiredis/hiredis.h>
+
+enum { REDIS_MAX_COMMANDS = 8 };
+
+struct redis_flight {
+	int count;
+	redisReply *replies[REDIS_MAX_COMMANDS];	/* after redis_fly() */
+};
+
+/* Adds a command of n words; does nothing while Redis is away. */
+void	 redis_add(struct redis_flight *, int n, const char *const *words, const size_t *lengths);
+/* Sends them all and waits.  False: Redis is away, and every reply NULL. */
+bool	 redis_fly(struct req *, struct redis_flight *);
+void	 redis_flight_end(struct redis_flight *);	/* lets the replies go */
+void	 redis_disconnect(void);
+
+#define REDIS_ADD(flight, ...)						\
+	redis_add(flight, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)), \
+	    (const char *const[]){ __VA_ARGS__ }, NULL)
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * What arrived: variables, path, query, ids.  Decides nothing but the route.
+ */
+#include "request.h"
+#include "trace.h"
+
+#include <string.h>
+#include <time.h>
+
+uint64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* One pass over the variables: looking each up by name would be a scan each. */
+static void
+pick_variables(struct req *rq)
+{
+	const struct { const char *name; size_t length; const char **to; } wanted[] = {
+#define WANT(n, to) { n "=", sizeof(n), &rq->to }
+		WANT("REQUEST_METHOD", method),
+		WANT("REQUEST_URI", uri),
+		WANT("REMOTE_ADDR", remote_address),
+		WANT("CONTENT_TYPE", content_type),
+		WANT("HTTP_AUTHORIZATION", authorization),
+		WANT("HTTP_X_FORWARDED_FOR", forwarded_for),
+		WANT("HTTP_ORIGIN", origin),
+		WANT("HTTP_X_REQUEST_ID", request_id),
+		WANT("HTTP_X_CORRELATION_ID", correlation_id),
+		WANT("HTTP_TRACEPARENT", traceparent),
+		WANT("HTTP_IF_NONE_MATCH", if_none_match),
+		WANT("HTTP_IDEMPOTENCY_KEY", idempotency_key),
+#undef WANT
+	};
+
+	for (char *const *v = rq->in.variables; *v != NULL; v++) {
+		rq->header_count += strncmp(*v, "HTTP_", 5) == 0;
+		for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+			if (**v == wanted[i].name[0] &&
+			    strncmp(*v, wanted[i].name, wanted[i].length) == 0) {
+				*wanted[i].to = *v + wanted[i].length;
+				break;
+			}
+		}
+	}
+}
+
+void
+request_begin(struct req *rq, const struct incoming *in)
+{
+	struct arena kept = rq->arena;
+
+	memset(rq, 0, sizeof(*rq));
+	rq->arena = kept;
+	rq->in = *in;
+	rq->started_us = now_us();
+	rq->last_field_error = &rq->field_errors;
+	rq->last_header = &rq->headers;
+	pick_variables(rq);
+	trace_begin(rq);
+}
+
+void
+request_end(struct req *rq)
+{
+	arena_reset(&rq->arena);
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* NULL for a broken escape or a NUL. */
+char *
+url_decode(struct req *rq, const char *s, size_t n, bool plus_is_space)
+{
+	char *out = arena_alloc(&rq->arena, n + 1), *to = out;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = s[i];
+
+		if (c == '%') {
+			int high = n - i > 2 ? hex_value(s[i + 1]) : -1;
+			int low = n - i > 2 ? hex_value(s[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return NULL;
+			c = (char)(high << 4 | low);
+			i += 2;
+		} else if (c == '+' && plus_is_space) {
+			c = ' ';
+		}
+		if (c == '\0')
+			return NULL;
+		*to++ = c;
+	}
+	*to = '\0';
+	return out;
+}
+
+static bool
+add_segment(struct req *rq, const char *s, size_t n)
+{
+	char *segment = url_decode(rq, s, n, false);
+
+	if (segment == NULL)
+		return false;
+	/* What the gateway has made of such a path, it has routed by. */
+	if (segment[0] == '\0' || strcmp(segment, ".") == 0)
+		return true;
+	if (strcmp(segment, "..") == 0) {
+		rq->segment_count -= rq->segment_count > 0;
+		return true;
+	}
+	if (rq->segment_count == MAX_SEGMENTS)
+		return false;
+	rq->segments[rq->segment_count++] = segment;
+	return true;
+}
+
+bool
+request_parse_target(struct req *rq)
+{
+	const char *at = rq->uri, *end;
+
+	if (rq->method == NULL || at == NULL || rq->header_count > MAX_HEADERS)
+		return false;
+	if (*at != '/') {	/* absolute form, RFC 9112 3.2.2 */
+		at = strstr(at, "://");
+		at = at == NULL ? NULL : strchr(at + 3, '/');
+		if (at == NULL)
+			return false;
+	}
+	end = at + strcspn(at, "?#");
+	rq->query_string = *end == '?' ? end + 1 : "";
+	while (at < end) {
+		const char *slash = memchr(at, '/', (size_t)(end - at));
+
+		if (slash == NULL)
+			slash = end;
+		if (!add_segment(rq, at, (size_t)(slash - at)))
+			return false;
+		at = slash + 1;
+	}
+	return true;
+}
+
+/* Does "/api/orders/{id}" fit the segments?  Fills path_values. */
+static bool
+path_fits(struct req *rq, const char *pattern)
+{
+	size_t i = 0, values = 0;
+
+	if (strcmp(pattern, "/*") == 0)
+		return true;
+	while (*pattern == '/') {
+		size_t n = strcspn(++pattern, "/");
+
+		if (n == 0)
+			break;
+		if (i == rq->segment_count)
+			return false;
+		if (*pattern == '{')
+			rq->path_values[values++] = rq->segments[i];
+		else if (strncmp(pattern, rq->segments[i], n) != 0 || rq->segments[i][n] != '\0')
+			return false;
+		pattern += n;
+		i++;
+	}
+	return i == rq->segment_count;
+}
+
+static bool
+method_fits(const char *method, const struct endpoint *e)
+{
+	static const char *const names[] = { "", "GET", "POST", "PUT", "DELETE" };
+
+	if (strcmp(e->path, "/*") == 0)
+		return true;
+	return strcmp(method, names[e->method]) == 0 ||
+	    (e->method == HTTP_GET && strcmp(method, "HEAD") == 0);
+}
+
+/* A literal segment beats a {name} where both fit. */
+static size_t
+literals(const char *pattern)
+{
+	size_t n = 0;
+
+	for (; *pattern != '\0'; pattern++)
+		n += *pattern == '/' && pattern[1] != '{';
+	return n;
+}
+
+const struct entry *
+request_route(struct req *rq, const char **allow)
+{
+	static const char *const names[] = { "", "GET, HEAD", "POST", "PUT", "DELETE" };
+	const struct entry *best = NULL;
+
+	*allow = NULL;
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++) {
+		const struct endpoint *e = (*at)->endpoint;
+
+		if (!path_fits(rq, e->path))
+			continue;
+		if (!method_fits(rq->method, e))
+			*allow = *allow == NULL ? names[e->method]
+			    : fmt(rq, "%s, %s", *allow, names[e->method]);
+		else if (best == NULL || literals(e->path) > literals(best->endpoint->path))
+			best = *at;
+	}
+	if (best != NULL)
+		path_fits(rq, best->endpoint->path);
+	return best;
+}
+
+const char *
+req_header(struct req *rq, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (char *const *v = rq->in.variables; *v != NULL; v++)
+		if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
+			return *v + n + 1;
+	return NULL;
+}
+
+const char *
+req_body(struct req *rq, size_t *length)
+{
+	if (length != NULL)
+		*length = rq->in.body_length;
+	return rq->in.body;
+}
+
+const void *req_input(struct req *rq) { return rq->input; }
+const char *req_id(struct req *rq) { return rq->id; }
+const char *req_address(struct req *rq) { return rq->address; }
+const char *req_idempotency_key(struct req *rq) { return rq->idempotency_key; }
+const char *req_reference(struct req *rq) { return rq->reference; }
+bool req_failed(struct req *rq) { return rq->decided && rq->error != ERR_NONE; }
+
+void *
+mem(struct req *rq, size_t n)
+{
+	return arena_alloc(&rq->arena, n);
+}

@@ -1,0 +1,110 @@
+/*
+ * request.h -- one request, as the parts of the runtime see it.
+ */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include "arena.h"
+#include "fn.h"
+
+enum {
+	MAX_BODY = 1 << 20,		/* bytes; API.md */
+	MAX_SEGMENTS = 16,		/* of a path */
+	MAX_PARAMETERS = 64,		/* of a query */
+	MAX_HEADERS = 100,
+	MAX_FIELD_ERRORS = 100
+};
+
+/* What arrived, before anything is decided about it. */
+struct incoming {
+	char *const	*variables;	/* "NAME=value", NULL-terminated */
+	const char	*body;
+	size_t		 body_length;
+	bool		 too_large;	/* the body was longer than MAX_BODY */
+	bool		 cut_short;	/* the body ended before Content-Length */
+};
+
+struct field_error {
+	const char *field, *code, *message;
+	struct field_error *next;
+};
+
+struct header { const char *name, *value; struct header *next; };
+
+struct req {
+	struct arena	 arena;
+	struct incoming	 in;
+	const struct entry *entry;
+
+	/* Picked out of the variables in one pass. */
+	const char	*method, *uri, *query_string, *remote_address;
+	const char	*content_type, *authorization, *forwarded_for, *origin;
+	const char	*request_id, *correlation_id, *traceparent;
+	const char	*if_none_match, *idempotency_key;
+	unsigned	 header_count;
+
+	char		*segments[MAX_SEGMENTS];	/* the path, decoded */
+	size_t		 segment_count;
+	const char	*path_values[MAX_SEGMENTS];	/* of {names}, in order */
+
+	char		 id[129];
+	char		 trace_id[33], span_id[17], parent_id[17];
+	const char	*address;
+	bool		 trusted;		/* started by this machine's operator */
+
+	/* Who asks; all NULL when nobody is signed in. */
+	const char	*user, *session, *role;
+
+	void		*input;
+	uint64_t	 present;		/* bit i: field i was sent */
+	const char	*cache_text;		/* the declared inputs, canonical */
+	const char	*fingerprint;
+	const char	*reference;		/* what an earlier, dead try had made */
+
+	/* The reply. */
+	bool		 decided;		/* the first error or reply wins */
+	int		 status;
+	enum err	 error;
+	const char	*detail;
+	const char	*problem_members;	/* a JSON object's inside, or NULL */
+	struct field_error *field_errors, **last_field_error;
+	size_t		 field_error_count;
+	struct header	*headers, **last_header;
+	const char	*content_type_out;
+	const char	*body_out;
+	size_t		 body_out_length;
+	void		 (*later)(struct req *);
+	const char	*purge;			/* the cache tag to empty */
+
+	/* For the log line and the metrics. */
+	uint64_t	 started_us, db_us, redis_us;
+	unsigned	 statements;
+	const char	*cache_state;		/* "HIT", "MISS" or NULL */
+};
+
+/* Every endpoint linked into this binary. */
+extern const struct entry *const __start_endpoints[], *const __stop_endpoints[];
+
+uint64_t	 now_us(void);			/* monotonic */
+
+/* request.c */
+void		 request_begin(struct req *, const struct incoming *);
+void		 request_end(struct req *);	/* frees; the struct can begin again */
+bool		 request_parse_target(struct req *);	/* false: malformed */
+/* The entry for method and path; NULL with *allow filled when only the method
+ * is wrong, NULL and *allow NULL when the path is. */
+const struct entry *request_route(struct req *, const char **allow);
+char		*url_decode(struct req *, const char *, size_t, bool plus_is_space);
+
+/* reply.c */
+void		 reply_finish(struct req *);	/* makes problems, common headers */
+void		 reply_clear(struct req *);	/* before a rerun */
+
+/* input.c */
+void		 input_read(struct req *);	/* all bad fields in one 400 */
+
+/* The whole order of work; dispatch.c. */
+void		 dispatch(struct req *);
+void		 dispatch_after(struct req *);	/* once the reply has left */
+
+#endif

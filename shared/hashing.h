@@ -1,0 +1,16 @@
+/*
+ * hashing.h -- passwords within a request, at the configured cost.
+ */
+#ifndef HASHING_H
+#define HASHING_H
+
+#include "fn.h"
+
+/* NULL after refusing the request. */
+const char	*hash_new_password(struct req *, const char *password);
+/* hash may be NULL: nobody's, which takes as long and never matches. */
+bool		 hash_matches(struct req *, const char *password, const char *hash);
+/* Whether a hash was made at another cost than the configured one. */
+bool		 hash_is_dated(const char *hash);
+
+#endif

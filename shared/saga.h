@@ -1,0 +1,54 @@
+/*
+ * saga.h -- carries an order from placed to paid, or undoes it.
+ *
+ *   reserve_stock -> create_intent -> await_payment -> done
+ *         ^               |                |
+ *         +---------------+----------------+   compensation, in reverse
+ *
+ * This file's table and functions own the graph and all policy: steps, delays,
+ * how long to go on.  The transitions are SQL functions (schema/005_orders.sql),
+ * each one statement that checks the saga's epoch, so that a driver that has
+ * lost its lease changes nothing.  No transaction is open during a call to
+ * Stripe, and each call carries a key derived from the saga, so that repeating
+ * it after a crash has no second effect.
+ */
+#ifndef SAGA_H
+#define SAGA_H
+
+#include "fn.h"
+
+/* Longer than one step may take: calls to Stripe are bounded far below. */
+enum { SAGA_LEASE_S = 30 };
+
+/* A saga this process holds the lease of. */
+struct saga {
+	const char *id, *order, *kind, *state, *step, *epoch, *nonce, *generation;
+	const char *intent, *amount, *currency, *subject, *user;
+	int64_t attempt, age_s, seconds_left;
+	bool past_deadline;
+};
+
+/* Of a row of orders.saga_work; NULL of NULL. */
+struct saga	*saga_of(struct req *, const struct row *);
+
+/*
+ * Goes on until the saga waits, is finished or has to be tried again later.
+ * Returns what became of it, for the caller's account: "waiting", "paid",
+ * "compensated", "retry", "fenced", ...
+ */
+const char	*saga_drive(struct req *, struct saga *);
+
+/* Takes over the saga of an order nobody is at work on, and drives it. */
+const char	*saga_drive_order(struct req *, const char *order);
+
+/* Looks the order's intent up at Stripe and applies what it says.  NULL when
+ * Stripe does not answer. */
+const char	*saga_sync(struct req *, const char *order, const char *intent);
+
+/* Names this process in the saga table. */
+const char	*saga_owner(struct req *);
+
+/* Claims up to n due sagas and drives each; answers with what became of them. */
+struct status	 saga_sweep(struct req *, int n, bool expired);
+
+#endif

@@ -1,0 +1,162 @@
+#include "token.h"
+#include "base64url.h"
+#include "json.h"
+
+#include <jwt.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+SETTING_TEXT(key_file, "JWT_PRIVATE_KEY_FILE", NULL,
+    "The P-256 private key (PEM) that signs access tokens, named <kid>.pem");
+SETTING_TEXT(issuer, "JWT_ISSUER", "souk", "The iss of access tokens");
+SETTING_TEXT(audience, "JWT_AUDIENCE", "souk", "The aud of access tokens");
+SETTING_INT(access_seconds, "ACCESS_TOKEN_TTL_S", 900, 10, 86400,
+    "Seconds an access token lives");
+SETTING_SECRET(refresh_secret, "REFRESH_TOKEN_SECRET",
+    "Derives each refresh token from the one before it");
+
+enum { MAX_KEY = 4096 };
+
+static unsigned char private_key[MAX_KEY];
+static size_t private_key_length;
+static char kid[128];
+
+STARTUP(read_private_key)
+{
+	const char *path = key_file.text, *name;
+	FILE *f = path == NULL ? NULL : fopen(path, "r");
+
+	if (f == NULL) {
+		log_line(LOG_ERROR, "cannot read JWT_PRIVATE_KEY_FILE", "file",
+		    path == NULL ? "(not set)" : path, NULL);
+		return false;
+	}
+	private_key_length = fread(private_key, 1, MAX_KEY - 1, f);
+	fclose(f);
+	name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
+	snprintf(kid, sizeof(kid), "%.*s", (int)strcspn(name, "."), name);
+	return true;
+}
+
+/* RFC 9562, version 4. */
+static const char *
+random_uuid(struct req *rq)
+{
+	unsigned char b[16];
+
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		fail(rq, ERR_INTERNAL);
+	b[6] = (unsigned char)(0x40 | (b[6] & 0x0f));
+	b[8] = (unsigned char)(0x80 | (b[8] & 0x3f));
+	return fmt(rq, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+	    b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7],
+	    b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static bool
+add_claims(struct req *rq, jwt_t *jwt, const char *user, const char *email,
+    const char *role, const char *session)
+{
+	long now = (long)time(NULL);
+
+	return jwt_add_header(jwt, "kid", kid) == 0 &&
+	    jwt_add_grant(jwt, "iss", issuer.text) == 0 &&
+	    jwt_add_grant(jwt, "aud", audience.text) == 0 &&
+	    jwt_add_grant(jwt, "sub", user) == 0 &&
+	    jwt_add_grant_int(jwt, "userId", strtol(user, NULL, 10)) == 0 &&
+	    jwt_add_grant(jwt, "email", email) == 0 &&
+	    jwt_add_grant(jwt, "role", role) == 0 &&
+	    jwt_add_grant(jwt, "sid", session) == 0 &&
+	    jwt_add_grant(jwt, "jti", random_uuid(rq)) == 0 &&
+	    jwt_add_grant_int(jwt, "iat", now) == 0 &&
+	    jwt_add_grant_int(jwt, "exp", now + (long)access_seconds.number) == 0 &&
+	    jwt_set_alg(jwt, JWT_ALG_ES256, private_key, (int)private_key_length) == 0;
+}
+
+const char *
+token_access(struct req *rq, const char *user, const char *email,
+    const char *role, const char *session)
+{
+	const char *token = NULL;
+	char *encoded;
+	jwt_t *jwt;
+
+	if (req_failed(rq) || jwt_new(&jwt) != 0)
+		return NULL;
+	if (add_claims(rq, jwt, user, email, role, session) &&
+	    (encoded = jwt_encode_str(jwt)) != NULL) {
+		token = fmt(rq, "%s", encoded);
+		free(encoded);
+	} else {
+		log_line(LOG_ERROR, "cannot sign an access token", "file", key_file.text, NULL);
+		fail(rq, ERR_INTERNAL);
+	}
+	jwt_free(jwt);
+	return token;
+}
+
+int
+token_access_seconds(void)
+{
+	return (int)access_seconds.number;
+}
+
+static const char *
+base64url(struct req *rq, const unsigned char *bytes, size_t n)
+{
+	char *out = mem(rq, n * 2 + 4);
+
+	base64url_encode(bytes, n, out);
+	return out;
+}
+
+const char *
+token_refresh(struct req *rq)
+{
+	unsigned char bytes[32];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		fail(rq, ERR_INTERNAL);
+	return base64url(rq, bytes, sizeof(bytes));
+}
+
+const char *
+token_successor(struct req *rq, const char *token)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (HMAC(EVP_sha256(), refresh_secret.text, (int)strlen(refresh_secret.text),
+	    (const unsigned char *)token, strlen(token), mac, &n) == NULL)
+		fail(rq, ERR_INTERNAL);
+	return base64url(rq, mac, n);
+}
+
+const char *
+token_stored(struct req *rq, const char *token)
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	char *out = mem(rq, 2 + 2 * sizeof(digest) + 1), *at = out;
+
+	SHA256((const unsigned char *)token, strlen(token), digest);
+	at += sprintf(at, "\\x");
+	for (size_t i = 0; i < sizeof(digest); i++)
+		at += sprintf(at, "%02x", digest[i]);
+	return out;
+}
+
+void
+token_members(struct json *j, const char *access, const char *refresh)
+{
+	json_member(j, "accessToken", access);
+	json_member(j, "refreshToken", refresh);
+	json_member(j, "tokenType", "Bearer");
+	json_key(j, "expiresIn");
+	json_int(j, access_seconds.number);
+}

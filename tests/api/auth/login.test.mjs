@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { call, newAddress, refuse, refuseFields } from '../../lib/client.mjs';
+import { refusesBadBodies } from '../../lib/bad.mjs';
+import { assertMembers, assertUser, customer, freshEmail, login, PASSWORD } from '../../lib/shop.mjs';
+import { run } from '../../lib/sql.mjs';
+import { decode } from '../../lib/token.mjs';
+
+const PATH = '/api/auth/login';
+
+test('a session begins', async () => {
+	const { email, id } = await customer();
+	const { json, headers } = await call('POST', PATH, { json: { email, password: PASSWORD }, expect: 200 });
+
+	assertMembers(json, ['user', 'accessToken', 'refreshToken', 'tokenType', 'expiresIn']);
+	assertUser(json.user);
+	assert.equal(json.user.id, id);
+	assert.equal(json.tokenType, 'Bearer');
+	assert.equal(json.expiresIn, 900);
+	assert.match(json.refreshToken, /^\S{32,}$/);
+	assert.match(headers['cache-control'], /no-store/);
+});
+
+test('the access token says who, for whom and for how long', async () => {
+	const { email, id } = await customer();
+	const { header, claims } = decode((await login(email, PASSWORD)).accessToken);
+
+	assert.ok(['ES256', 'RS256'].includes(header.alg), header.alg);
+	assert.ok(header.kid);
+	for (const name of ['sub', 'userId', 'email', 'role', 'sid', 'iat', 'exp', 'iss', 'aud', 'jti'])
+		assert.ok(claims[name] !== undefined, name);
+	assert.equal(claims.sub, String(id));
+	assert.equal(claims.userId, id);
+	assert.equal(claims.email, email);
+	assert.equal(claims.role, 'customer');
+	assert.equal(claims.exp - claims.iat, 900);
+	assert.ok(Math.abs(claims.iat - Date.now() / 1000) < 30);
+});
+
+test('each login is a session of its own', async () => {
+	const { email } = await customer();
+	const [one, two] = [await login(email, PASSWORD), await login(email, PASSWORD)];
+
+	assert.notEqual(one.refreshToken, two.refreshToken);
+	assert.notEqual(decode(one.accessToken).claims.sid, decode(two.accessToken).claims.sid);
+	assert.notEqual(decode(one.accessToken).claims.jti, decode(two.accessToken).claims.jti);
+});
+
+test('an e-mail is the same in any case', async () => {
+	const { email, id } = await customer();
+	assert.equal((await login(` ${email.toUpperCase()} `, PASSWORD)).user.id, id);
+});
+
+test('an unknown e-mail and a wrong password cannot be told apart', async () => {
+	const { email } = await customer();
+	const told = ({ status, json, headers }) => ({ status, ...json, request_id: '',
+	    authenticate: headers['www-authenticate'] });
+	const wrong = await refuse(401, 'invalid_credentials', 'POST', PATH, { json: { email, password: 'Wrong-password' } });
+	const unknown = await refuse(401, 'invalid_credentials', 'POST', PATH,
+	    { json: { email: freshEmail(), password: PASSWORD } });
+
+	assert.deepEqual(told(unknown), told(wrong));
+});
+
+test('an unknown e-mail costs a hash as well', async () => {
+	const { email } = await customer();
+	const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
+	const time = async (json) => {
+		const start = process.hrtime.bigint();
+		await refuse(401, 'invalid_credentials', 'POST', PATH, { json });
+		return Number(process.hrtime.bigint() - start) / 1e6;
+	};
+	const wrong = [];
+	const unknown = [];
+
+	for (let i = 0; i < 4; i++) {
+		wrong.push(await time({ email, password: 'Wrong-password' }));
+		unknown.push(await time({ email: freshEmail(), password: PASSWORD }));
+	}
+	const [a, b] = [median(wrong), median(unknown)];
+	assert.ok(b > a / 3 && a > b / 3, `wrong password ${a} ms, unknown e-mail ${b} ms`);
+});
+
+test('a deactivated account is 401', async () => {
+	const person = await customer();
+	await run`UPDATE users.account SET is_active = false WHERE id = ${person.id}`;
+	await refuse(401, 'invalid_credentials', 'POST', PATH, { json: { email: person.email, password: PASSWORD } });
+});
+
+test('a password is compared whole and as it is', async () => {
+	const { email } = await customer();
+	for (const password of ['Password123', 'Password123!!', 'password123!', ' Password123!', 'Password123! '])
+		await refuse(401, 'invalid_credentials', 'POST', PATH,
+		    { json: { email, password }, address: newAddress() });
+});
+
+test('the fifth failure of an address on an e-mail closes it for that address', async () => {
+	const { email } = await customer();
+	const address = newAddress();
+	const wrong = { json: { email, password: 'Wrong-password' }, address };
+
+	for (let i = 0; i < 5; i++)
+		await refuse(401, 'invalid_credentials', 'POST', PATH, wrong);
+	const closed = await refuse(429, 'rate_limited', 'POST', PATH, wrong);
+	assert.ok(Number(closed.headers['retry-after']) > 0);
+	await refuse(429, 'rate_limited', 'POST', PATH, { json: { email, password: PASSWORD }, address });
+	await refuse(429, 'rate_limited', 'POST', PATH, { json: { email: email.toUpperCase(), password: PASSWORD }, address });
+
+	/* Others are not locked out by it. */
+	await login(email, PASSWORD);
+	const other = await customer();
+	await call('POST', PATH, { json: { email: other.email, password: PASSWORD }, address, expect: 200 });
+});
+
+test('successes do not count as failures', async () => {
+	const { email } = await customer();
+	const address = newAddress();
+	for (let i = 0; i < 8; i++)
+		await call('POST', PATH, { json: { email, password: PASSWORD }, address, expect: 200 });
+});
+
+test('30 requests of an address are let in', async () => {
+	const address = newAddress();
+	const statuses = [];
+	for (let i = 0; i < 31; i++)
+		statuses.push((await call('POST', PATH, { json: {}, address })).status);
+	assert.deepEqual(statuses, [...Array(30).fill(400), 429]);
+});
+
+test('what is no e-mail or password is 400, all at once', async () => {
+	await refuseFields(['email', 'password'], 'POST', PATH, { json: {} });
+	await refuseFields(['email', 'password', 'role'], 'POST', PATH, { json: { email: 1, password: {}, role: 'admin' } });
+});
+
+test('an overlong password is refused, never cut', async () => {
+	const { email } = await customer();
+	const answer = await call('POST', PATH, { json: { email, password: PASSWORD + 'x'.repeat(100) } });
+	assert.ok([400, 401].includes(answer.status));
+});
+
+test('SQL in an e-mail is only text', async () => {
+	for (const email of ["' or 1=1 --@example.com", "a'||pg_sleep(5)||'@example.com"])
+		assert.ok([400, 401].includes((await call('POST', PATH, { json: { email, password: PASSWORD } })).status));
+});
+
+refusesBadBodies('POST', PATH);

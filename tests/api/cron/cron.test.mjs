@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { call } from '../../lib/client.mjs';
+import { need } from '../../lib/env.mjs';
+
+const PATHS = ['/internal/cron/saga-recover', '/internal/cron/reservations-expire'];
+const run = (path, options) => call('POST', path, { token: need('SERVICE_TOKEN'), expect: 200, ...options });
+
+test('a run says what it did', async () => {
+	for (const path of PATHS) {
+		const { json } = await run(path);
+		assert.ok(Number.isSafeInteger(json.driven));
+		assert.equal(json.sagas.length, json.driven);
+	}
+});
+
+test('CloudEvents in both modes are taken', async () => {
+	for (const path of PATHS) {
+		const event = { specversion: '1.0', id: '1', source: '/cron', type: 'dev.souk.tick' };
+		await run(path, { json: event, type: 'application/cloudevents+json' });
+		await run(path, { body: '', type: null, headers: {
+			'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/cron', 'ce-type': 'dev.souk.tick' } });
+	}
+});
+
+test('several at once are as good as one', async () => {
+	for (const path of PATHS)
+		await Promise.all(Array.from({ length: 6 }, () => run(path)));
+});

@@ -1,0 +1,87 @@
+/*
+ * The loop between contract and tests: every endpoint that a function declares
+ * was called, and every refusal it declares was met, by the suites before.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { need } from '../lib/env.mjs';
+import { always } from '../lib/invariants.mjs';
+
+/*
+ * Refusals that cannot be provoked from outside while the shop is whole, and
+ * who provokes them instead.  "*" is every endpoint.
+ */
+const ELSEWHERE = [
+	['*', 'unavailable', 'tests/saga/outages.test.mjs stops Postgres'],
+	['create_intent', 'payments_unavailable', 'tests/saga/stripe.test.mjs stops the simulator'],
+	['*', 'internal_error', 'a 500 is a bug: the client of the suite fails on each'],
+	['*', 'rate_limited', 'one limiter serves all endpoints of a rate class: register, login and products meet it'],
+];
+
+/* Functions that are not behind the gateway of the shop. */
+const NOT_OURS = ['stripe-sim'];
+
+const described = JSON.parse(readFileSync(need('API_JSON'), 'utf8')).flat();
+const endpoints = described.filter(({ context }) => !NOT_OURS.includes(context))
+    .flatMap((binary) => binary.endpoints.map((endpoint) => ({ ...endpoint, binary: binary.binary })));
+
+/* "/api/orders/{id}" as an expression; what is more exact goes first. */
+const pattern = (path) => new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&')
+    .replace(/\{[^}]+\}/g, '[^/]+').replace(/\/\\\*$/, '/.*')}$`);
+const vagueness = (path) => path.split('{').length + (path.endsWith('/*') ? 100 : 0);
+const routes = endpoints.map((endpoint) => ({ endpoint, matches: pattern(endpoint.path) }))
+    .sort((a, b) => vagueness(a.endpoint.path) - vagueness(b.endpoint.path));
+
+function seen() {
+	const directory = join(need('SOUK_RUN'), 'seen');
+	const met = new Map();
+
+	for (const file of readdirSync(directory))
+		for (const line of readFileSync(join(directory, file), 'utf8').split('\n').filter(Boolean)) {
+			const { method, path, status, code } = JSON.parse(line);
+			const route = routes.find(({ endpoint, matches }) => endpoint.method === method && matches.test(path));
+			if (!route)
+				continue;
+			const name = `${route.endpoint.method} ${route.endpoint.path}`;
+			if (!met.has(name))
+				met.set(name, new Set());
+			met.get(name).add(`${status} ${code}`);
+			met.get(name).add(String(status));
+		}
+	return met;
+}
+
+const excused = (endpoint, code) => ELSEWHERE.some(([name, refusal]) =>
+	refusal === code && (name === '*' || name === endpoint.name));
+
+test('there are endpoints', () => {
+	assert.ok(endpoints.length >= 20, `only ${endpoints.length}`);
+});
+
+const met = seen();
+
+for (const endpoint of endpoints) {
+	const name = `${endpoint.method} ${endpoint.path}`;
+
+	test(`${name} was called and answered as it promises`, () => {
+		/* What answers all that no other does, only ever refuses. */
+		const promised = endpoint.path === '/*' ? '404' : String(endpoint.success);
+		assert.ok(met.get(name)?.has(promised), `met only: ${[...met.get(name) ?? []].join(', ')}`);
+	});
+
+	test(`${name} was made to refuse in every way it declares`, () => {
+		const missing = endpoint.errors.filter(({ status, code }) =>
+			!excused(endpoint, code) && !met.get(name)?.has(`${status} ${code}`));
+		assert.deepEqual(missing.map(({ status, code }) => `${status} ${code}`), []);
+	});
+
+	test(`${name} refused only in ways it declares`, () => {
+		const declared = new Set(endpoint.errors.map(({ status, code }) => `${status} ${code}`));
+		const undeclared = [...met.get(name) ?? []].filter((answer) => / (?!null)/.test(answer) && !declared.has(answer));
+		assert.deepEqual(undeclared, []);
+	});
+}
+
+test('after all that was done to it, the shop\'s books are right', always);

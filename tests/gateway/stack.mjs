@@ -1,0 +1,20 @@
+/* The running system under test. */
+export const base = process.env.SOUK_URL;
+if (!base)
+	throw new Error('SOUK_URL is not set: run these through `make test`, or give it the gateway\'s address');
+
+export const api = await fetch(new URL('/openapi.json', base)).then((answer) => answer.json());
+
+export const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
+
+/* Every path with its declared methods and something in place of parameters. */
+export const paths = Object.entries(api.paths).map(([template, operations]) => ({
+	template,
+	path: template.replace('{key}', 'none.jpg').replace(/\{[^}]+\}/g, '1'),
+	methods: Object.keys(operations).map((method) => method.toUpperCase()),
+}));
+
+/* As the fallback function has it: it answers OPTIONS for all of them. */
+export function allowed(methods) {
+	return [...methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])), 'OPTIONS'].sort();
+}

@@ -1,0 +1,190 @@
+/*
+ * What must hold whatever dies, numbered as in the design of the saga.
+ *
+ * ALWAYS holds at every instant, also while things are dying.  SETTLED holds
+ * of orders whose sagas have come to rest.  Each statement selects violations.
+ */
+import assert from 'node:assert/strict';
+import { raw, rows } from './sql.mjs';
+import { stripe } from './simulator.mjs';
+import { until } from './wait.mjs';
+
+const ALWAYS = {
+	'V1 every unit received is available, reserved or sold': `
+		SELECT * FROM catalog.stock
+		 WHERE available + reserved + sold <> received
+		    OR available < 0 OR reserved < 0 OR sold < 0`,
+	'V1 reserved and sold are what the lines say': `
+		SELECT s.*, l.held, l.gone FROM catalog.stock s
+		  LEFT JOIN (SELECT product_id,
+		                    coalesce(sum(quantity) FILTER (WHERE reservation = 'held'), 0) AS held,
+		                    coalesce(sum(quantity) FILTER (WHERE reservation = 'sold'), 0) AS gone
+		               FROM orders.item GROUP BY product_id) l USING (product_id)
+		 WHERE s.reserved <> coalesce(l.held, 0) OR s.sold <> coalesce(l.gone, 0)`,
+	'V3 sold lines are of orders that were paid': `
+		SELECT i.* FROM orders.item i JOIN orders.orders o ON o.id = i.order_id
+		 WHERE (i.reservation = 'sold')
+		    <> (o.status IN ('paid', 'processing', 'shipped', 'delivered', 'refunded'))`,
+	'V4 a live saga has an alarm, one at rest has none': `
+		SELECT * FROM orders.saga
+		 WHERE (state IN ('running', 'waiting', 'compensating')) <> (wake_at IS NOT NULL)`,
+	'V5 every order has its saga and its payment': `
+		SELECT o.id FROM orders.orders o
+		 WHERE NOT EXISTS (SELECT FROM orders.saga s WHERE s.order_id = o.id AND s.kind = 'order')
+		    OR NOT EXISTS (SELECT FROM payments.payment p WHERE p.order_id = o.id)`,
+	'V6 a key names one order, an order one key': `
+		SELECT reference FROM ops.idempotency WHERE reference IS NOT NULL
+		 GROUP BY reference HAVING count(*) > 1`,
+	'V7 a key\'s order is its user\'s': `
+		SELECT k.* FROM ops.idempotency k JOIN orders.orders o ON o.id::text = k.reference
+		 WHERE o.user_id <> k.user_id`,
+	'V8 the ledger sums to zero, in every currency': `
+		SELECT currency, sum(amount) FROM payments.posting GROUP BY currency HAVING sum(amount) <> 0`,
+	'V9 each order\'s ledger sums to zero': `
+		SELECT order_id, sum(amount) FROM payments.posting GROUP BY order_id HAVING sum(amount) <> 0`,
+	'V9 no more goes back than came': `
+		SELECT order_id FROM payments.ledger GROUP BY order_id
+		HAVING sum(amount) FILTER (WHERE kind = 'refund') > sum(amount) FILTER (WHERE kind = 'capture')`,
+	'V10 an order is paid once': `
+		SELECT order_id FROM orders.history h WHERE new_status = 'paid'
+		 GROUP BY order_id HAVING count(*) > 1`,
+	'V11 every paid order was confirmed, in its history and its saga': `
+		SELECT o.id FROM orders.orders o
+		 WHERE o.status = 'paid' AND (NOT EXISTS (
+			SELECT FROM orders.history h WHERE h.order_id = o.id AND h.new_status = 'paid')
+		    OR NOT EXISTS (
+			SELECT FROM orders.saga s WHERE s.order_id = o.id AND s.kind = 'order' AND s.state = 'done'))`,
+	'V13 a paid order\'s money is in the ledger, all of it': `
+		SELECT o.id FROM orders.orders o
+		 WHERE o.status = 'paid' AND o.total_amount IS DISTINCT FROM (
+			SELECT sum(l.amount) FROM payments.ledger l
+			  JOIN payments.payment p ON p.order_id = l.order_id AND p.stripe_payment_intent_id = l.stripe_id
+			 WHERE l.order_id = o.id AND l.kind = 'capture')`,
+	'V16 what is asked for is what the order costs, and the order its lines': `
+		SELECT o.id FROM orders.orders o JOIN payments.payment p ON p.order_id = o.id
+		 WHERE p.amount <> o.total_amount OR p.currency <> o.currency
+		    OR o.total_amount <> o.subtotal + o.tax_amount + o.shipping_cost - o.discount_amount
+		    OR o.subtotal <> (SELECT sum(i.quantity * i.unit_price) FROM orders.item i WHERE i.order_id = o.id)`,
+	'a history is a walk through the states': `
+		SELECT * FROM (
+			SELECT h.*, lag(new_status) OVER (PARTITION BY order_id ORDER BY id) AS before
+			  FROM orders.history h) w
+		 WHERE old_status IS DISTINCT FROM before`,
+	'an order is where its history ends': `
+		SELECT o.id, o.status FROM orders.orders o
+		 WHERE o.status <> (SELECT h.new_status FROM orders.history h
+		                     WHERE h.order_id = o.id ORDER BY h.id DESC LIMIT 1)`,
+	'a timeline has no holes': `
+		SELECT saga_id FROM orders.saga_event GROUP BY saga_id
+		HAVING count(*) <> max(seq) - min(seq) + 1`,
+};
+
+/* Of the orders in chosen(id). */
+const SETTLED = {
+	'V2 nothing is reserved any more': `
+		SELECT i.* FROM orders.item i JOIN chosen USING (order_id) WHERE i.reservation = 'held'`,
+	'V4 every saga is at its end': `
+		SELECT s.* FROM orders.saga s JOIN chosen USING (order_id) WHERE s.state NOT IN ('done', 'compensated')`,
+	'V5 every order is at its end': `
+		SELECT o.id, o.status FROM orders.orders o JOIN chosen ON o.id = order_id
+		 WHERE o.status NOT IN ('paid', 'processing', 'shipped', 'delivered', 'cancelled', 'refunded')`,
+	'V15 a cancelled order holds no money': `
+		SELECT o.id FROM orders.orders o JOIN chosen ON o.id = order_id
+		 WHERE o.status = 'cancelled' AND 0 <> (
+			SELECT coalesce(sum(CASE l.kind WHEN 'capture' THEN l.amount ELSE -l.amount END), 0)
+			  FROM payments.ledger l WHERE l.order_id = o.id)`,
+	'V19 every event about the orders has had its effect': `
+		SELECT e.id, e.type, e.outcome FROM payments.webhook_event e JOIN chosen USING (order_id)
+		 WHERE e.outcome IS NULL
+		    OR (e.type = 'payment_intent.succeeded' AND e.outcome NOT IN ('paid', 'already', 'retaken', 'refunding'))`,
+};
+
+async function hold(statements) {
+	for (const [name, sql] of Object.entries(statements)) {
+		const violations = await rows`${raw(sql)}`;
+		assert.deepEqual(violations.slice(0, 5), [], name);
+	}
+}
+
+export const always = () => hold(ALWAYS);
+
+/* Waits for the orders' sagas to come to rest. */
+export function rest(orders, options = { seconds: 40 }) {
+	return until(`the sagas of orders ${orders} rest`, async () => {
+		const live = await rows`
+			SELECT order_id, kind, state, step, attempt, last_error FROM orders.saga
+			 WHERE order_id = ANY (${`{${orders}}`}) AND wake_at IS NOT NULL`;
+		if (live.length > 0)
+			throw new Error(JSON.stringify(live));
+		return true;
+	}, options);
+}
+
+/* Stripe's books on these orders against ours. */
+async function books(orders) {
+	const ours = await rows`
+		SELECT o.id, o.status, o.total_amount, p.stripe_payment_intent_id AS intent,
+		       coalesce((SELECT sum(amount) FROM payments.ledger l
+		                  WHERE l.order_id = o.id AND kind = 'capture'), 0) AS captured,
+		       coalesce((SELECT sum(amount) FROM payments.ledger l
+		                  WHERE l.order_id = o.id AND kind = 'refund'), 0) AS refunded
+		  FROM orders.orders o JOIN payments.payment p ON p.order_id = o.id
+		 WHERE o.id = ANY (${`{${orders}}`})`;
+
+	for (const order of ours) {
+		const intents = await intentsOf(order.id);
+		const told = `order ${JSON.stringify(order)}: ${JSON.stringify(intents)}`;
+		const sum = (of) => intents.reduce((total, intent) => total + of(intent), 0);
+
+		/* V14, V15 */
+		const payable = intents.filter(({ status }) => !['succeeded', 'canceled'].includes(status));
+		assert.equal(payable.length, 0, `V15 nothing at rest can be paid: ${told}`);
+		if (order.intent !== null)
+			assert.ok(intents.some(({ id }) => id === order.intent), `V14 the order's intent exists: ${told}`);
+		/* V12, V13 */
+		assert.equal(sum((intent) => intent.amount_received), order.captured, `V12 captured is in our ledger: ${told}`);
+		assert.equal(sum((intent) => intent.refunded), order.refunded, `V12 refunded is in our ledger: ${told}`);
+		const kept = order.captured - order.refunded;
+		assert.equal(kept, order.status === 'cancelled' ? 0 : order.total_amount,
+		    `V12 captured means paid or refunded, never both or neither: ${told}`);
+		/* V16 */
+		for (const intent of intents)
+			assert.equal(intent.amount, order.total_amount, `V16 amounts agree: ${told}`);
+	}
+	return ours;
+}
+
+/* Every intent that Stripe has for an order, with what went back of it. */
+export async function intentsOf(order) {
+	const found = [];
+	let after = '';
+
+	for (;;) {
+		const page = (await stripe('GET', `/v1/payment_intents?limit=100${after}`)).json;
+		found.push(...page.data.filter(({ metadata }) => metadata.order_id === String(order)));
+		/* Newest first: an intent older than the order's is not its. */
+		if (!page.has_more || (found.length > 0 && !page.data.some(({ metadata }) => metadata.order_id === String(order))))
+			break;
+		after = `&starting_after=${page.data.at(-1).id}`;
+	}
+	for (const intent of found) {
+		const refunds = (await stripe('GET', `/v1/refunds?limit=100&payment_intent=${intent.id}`)).json.data;
+		intent.refunded = refunds.reduce((sum, refund) => sum + refund.amount, 0);
+	}
+	return found;
+}
+
+/*
+ * Everything, of orders that shall have come to rest.  `once`: Stripe may have
+ * only one intent for each.
+ */
+export async function settled(orders, { once = true } = {}) {
+	await rest(orders);
+	await always();
+	await hold(Object.fromEntries(Object.entries(SETTLED).map(([name, sql]) => [name,
+	    `WITH chosen AS (SELECT unnest('{${orders}}'::bigint[]) AS order_id) SELECT * FROM (${sql}) v`])));
+	await books(orders);
+	if (once)
+		for (const order of orders)
+			assert.ok((await intentsOf(order)).length <= 1, `V14 one intent for order ${order}`);
+}

@@ -1,0 +1,113 @@
+/*
+ * The processes of the stack under test: found, killed, started again.  Only
+ * those whose working directory is in this stack's run directory are ever
+ * signalled.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { need } from './env.mjs';
+import { until } from './wait.mjs';
+
+const repository = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const run = () => need('SOUK_RUN');
+
+/* Runs shell functions of the local stack. */
+function shell(script) {
+	return new Promise((done, failed) => {
+		execFile('bash', ['-c', `set -euo pipefail
+			. "$0/deploy/local/lib.sh"
+			. "$0/deploy/local/settings.sh"
+			. "$0/deploy/local/services.sh"
+			RUN=$1
+			choose_run_dir "$RUN"
+			load_env "$RUN/stack.env" STACK
+			BIN=\${STACK[BIN]} TOOLS=\${STACK[TOOLS]} PORT=\${STACK[PORT]} SIM_PORT=\${STACK[SIM_PORT]}
+			find_programs
+			${script}`, repository, run()], (error, out, told) => error
+			? failed(new Error(`${script}: ${told || error.message}`)) : done(out));
+	});
+}
+
+/* Each waits until the service answers. */
+export const startPostgres = () => shell('PG_FSYNC=off; start_postgres; wait_for 30 postgres postgres_answers');
+export const stopPostgres = () => shell('stop_service postgres');
+export const startRedis = () => shell('start_redis; wait_for 10 redis redis_answers');
+export const stopRedis = () => shell('stop_service redis');
+export const startGateway = () => shell('start_gateway; wait_for 10 gateway gateway_answers');
+export const startFunctions = () => shell('start_functions; wait_for 20 functions functions_listen');
+
+export function mainPid(service) {
+	return Number(readFileSync(join(run(), 'pid', service), 'utf8'));
+}
+
+/* Every process of this stack that runs the named program. */
+export function processes(name) {
+	const found = [];
+
+	for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)))
+		try {
+			const exe = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+			const cwd = readlinkSync(`/proc/${pid}/cwd`);
+			const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+			const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+			if (basename(exe) === name && (cwd === run() || cwd.startsWith(`${run()}/`)) && state !== 'Z')
+				found.push({ pid: Number(pid), parent: Number(parent) });
+		} catch (error) {
+			if (!['ENOENT', 'ESRCH', 'EACCES'].includes(error.code))
+				throw error;
+		}
+	return found;
+}
+
+/* A function's master, and its workers. */
+export function master(name) {
+	const all = processes(name);
+	return all.find(({ parent }) => !all.some(({ pid }) => pid === parent))?.pid;
+}
+
+export function workers(name) {
+	const head = master(name);
+	return processes(name).filter(({ pid }) => pid !== head).map(({ pid }) => pid);
+}
+
+export function signal(pids, what) {
+	for (const pid of [pids].flat())
+		try {
+			process.kill(pid, what);
+		} catch (error) {
+			if (error.code !== 'ESRCH')
+				throw error;
+		}
+}
+
+export const kill = (pids) => signal(pids, 'SIGKILL');
+export const gone = (pid) => until(`process ${pid} is gone`, () => !existsSync(`/proc/${pid}`)
+    || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
+
+/*
+ * The next process that passes the point dies there.  Resolves to a function
+ * that waits until one has.
+ */
+export function crashAt(point) {
+	const file = process.env.CRASH_AT_FILE ?? join(run(), 'crash-at');
+
+	writeFileSync(`${file}.new`, point);
+	renameSync(`${file}.new`, file);
+	return () => until(`a process dies at ${point}`, () => !existsSync(file));
+}
+
+/* One command to Redis, as a person would type it. */
+export function redis(command) {
+	return new Promise((done, failed) => {
+		const socket = net.connect(need('REDIS_SOCKET'), () => socket.write(`${command}\r\n`));
+		socket.setTimeout(5000, () => socket.destroy(new Error('Redis does not answer')));
+		socket.on('error', failed);
+		socket.once('data', (answer) => {
+			socket.end();
+			done(answer.toString());
+		});
+	});
+}

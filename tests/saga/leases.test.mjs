@@ -1,0 +1,101 @@
+/*
+ * Many orchestrators, one saga: leases, and the epochs that fence off those
+ * who come back from the dead.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { always, settled } from '../lib/invariants.mjs';
+import { confirm, intent } from '../lib/simulator.mjs';
+import { one, rows, run, value } from '../lib/sql.mjs';
+import { signal, workers } from '../lib/stack.mjs';
+import { cron, Story } from '../lib/story.mjs';
+import { until } from '../lib/wait.mjs';
+
+test('sweepers racing for many sagas undo each once', async () => {
+	const story = await Story.begin({ stock: 100 });
+	for (let i = 0; i < 12; i++)
+		await story.place();
+	await story.expire();
+	await Promise.all(Array.from({ length: 12 }, (_, i) => cron(i % 2 ? 'saga-recover' : 'reservations-expire')));
+	for (const id of story.orders)
+		await story.until(id, 'cancelled');
+	await settled(story.orders);
+	const compensations = await rows`
+		SELECT s.order_id, count(*) AS times FROM orders.saga_event e JOIN orders.saga s ON s.id = e.saga_id
+		 WHERE s.order_id = ANY (${`{${story.orders}}`}) AND e.what = 'compensated' AND e.step = 'reserve_stock'
+		 GROUP BY 1`;
+	assert.deepEqual(new Set(compensations.map(({ times }) => times)), new Set([1]));
+	assert.equal(compensations.length, 12);
+});
+
+test('payment racing expiry: paid or cancelled, and Stripe decides', async () => {
+	const outcomes = {};
+	for (let i = 0; i < 12; i++) {
+		const story = await Story.begin();
+		const placed = await story.place();
+		const paying = confirm(placed.payment.paymentIntentId, 'pm_card_visa', null);
+		const expiring = story.expire().then(() => cron(i % 2 ? 'reservations-expire' : 'saga-recover'));
+		await Promise.all([paying, expiring]);
+
+		const { status } = await intent(placed.payment.paymentIntentId);
+		await story.expire();
+		const at = await until('Stripe has decided', async () => {
+			const now = (await intent(placed.payment.paymentIntentId)).status;
+			return ['succeeded', 'canceled'].includes(now) && now;
+		});
+		await story.until(placed.id, at === 'succeeded' ? 'paid' : 'cancelled');
+		await settled([placed.id]);
+		outcomes[status] = (outcomes[status] ?? 0) + 1;
+	}
+});
+
+test('an older epoch changes nothing, though state and step fit', async () => {
+	const story = await Story.begin();
+	const placed = await story.place({ quantity: 2 });
+	/* Two orchestrators, by the functions that they call. */
+	const claim = async (who) => {
+		await run`UPDATE orders.saga SET owner = NULL WHERE order_id = ${placed.id}`;
+		return one`SELECT id, epoch FROM orders.saga_claim_order(${placed.id}, ${who}, 600)`;
+	};
+	const state = () => one`SELECT state, epoch, step, seq FROM orders.saga WHERE order_id = ${placed.id}`;
+	const old = await claim('the first');
+	const now = await claim('the second');
+	assert.ok(now.epoch > old.epoch);
+
+	const before = await state();
+	const fenced = async (answer) => {
+		assert.equal(await answer, 'fenced');
+		assert.deepEqual(await state(), before);
+	};
+	await fenced(value`SELECT orders.saga_compensate_v1(${old.id}, ${old.epoch}, 'too late', 600)`);
+	await fenced(value`SELECT orders.saga_wait_v1(${old.id}, ${old.epoch}, 1)`);
+	await fenced(value`SELECT orders.saga_retry_v1(${old.id}, ${old.epoch}, 1000, 'too late', false)`);
+	await fenced(value`SELECT orders.saga_stop_v1(${old.id}, ${old.epoch}, 'dead', 'too late')`);
+
+	/* The second undoes; the first, awake again, must not give the stock back
+	 * while the intent can be paid. */
+	assert.equal(await value`SELECT orders.saga_compensate_v1(${now.id}, ${now.epoch}, 'test', 600)`, 'compensating');
+	assert.equal(await value`SELECT orders.saga_compensated_v1(${old.id}, ${old.epoch}, ${placed.payment.paymentIntentId})`, 'fenced');
+	assert.deepEqual(await story.stock(), { received: 10, available: 8, reserved: 2, sold: 0 });
+	await run`UPDATE orders.saga SET owner = NULL WHERE order_id = ${placed.id}`;
+	await story.until(placed.id, 'cancelled');
+	await settled([placed.id]);
+});
+
+test('a sweeper that sleeps beyond its lease wakes to find itself fenced', async () => {
+	const story = await Story.begin();
+	const placed = await story.place();
+	const sleepers = [...workers('cron-saga_recover'), ...workers('cron-reservations_expire')];
+
+	await story.expire();
+	/* Wherever they are now, they are stopped there, and others carry on. */
+	signal(sleepers, 'SIGSTOP');
+	try {
+		await story.expire();
+	} finally {
+		signal(sleepers, 'SIGCONT');
+	}
+	await story.until(placed.id, 'cancelled');
+	await always();
+	await settled([placed.id]);
+});

@@ -1,0 +1,125 @@
+/*
+ * Postgres away: 503 at once, and back by itself.  Redis away: slower.
+ */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { call, exchange } from '../lib/client.mjs';
+import { need } from '../lib/env.mjs';
+import { settled } from '../lib/invariants.mjs';
+import { ADDRESS, customer, lines, login, PASSWORD, product, seller } from '../lib/shop.mjs';
+import { mainPid, signal, startPostgres, startRedis, stopPostgres, stopRedis } from '../lib/stack.mjs';
+import { Story } from '../lib/story.mjs';
+import { until } from '../lib/wait.mjs';
+
+after(async () => {
+	signal(mainPid('redis'), 'SIGCONT');
+});
+
+/* Asks often enough that every worker has lost its connection. */
+async function refusesAtOnce(ask) {
+	for (let i = 0; i < 6; i++) {
+		const start = Date.now();
+		const answer = await ask();
+		assert.equal(answer.status, 503, answer.text);
+		assert.equal(answer.json.code, 'unavailable');
+		assert.ok(Date.now() - start < 2000, `503 took ${Date.now() - start} ms`);
+	}
+}
+
+test('Postgres stops: 503 with Retry-After at once, and all is well when it is back', async () => {
+	const story = await Story.begin();
+	const placed = await story.place();
+	const { buyer } = story;
+	const items = lines([story.goods.id, 1]);
+	const recovered = (what, ask) => until(what, async () => (await ask()).status < 300);
+
+	await stopPostgres();
+	try {
+		await refusesAtOnce(() => buyer.call('POST', '/api/orders', { json: { items, ...ADDRESS } }));
+		await refusesAtOnce(() => buyer.call('GET', `/api/orders/${placed.id}`));
+		await refusesAtOnce(() => buyer.call('GET', '/api/orders'));
+		await refusesAtOnce(() => call('POST', '/api/auth/login', { json: { email: buyer.email, password: PASSWORD } }));
+		await refusesAtOnce(() => call('GET', `/api/products?minPrice=${Math.floor(Math.random() * 1e9)}.5`));
+		await refusesAtOnce(() => buyer.call('POST', '/api/payments/create-intent', { json: { orderId: placed.id } }));
+		assert.equal((await call('GET', '/health', { address: '127.0.0.1' })).status, 200);
+		const all = await exchange(need('SOUK_URL'), 'GET', '/health/all', { address: '127.0.0.1' });
+		assert.equal(all.status, 503);
+		assert.match(all.headers['retry-after'], /^\d+$/);
+		assert.equal(JSON.parse(all.bytes).dependencies.postgres, 'down');
+	} finally {
+		await startPostgres();
+	}
+	await recovered('orders can be read', () => buyer.call('GET', `/api/orders/${placed.id}`));
+	await recovered('people sign in', () => call('POST', '/api/auth/login', { json: { email: buyer.email, password: PASSWORD } }));
+	const second = await story.place();
+	for (const { id } of [placed, second]) {
+		await story.pay(id);
+		await story.until(id, 'paid');
+	}
+	await settled(story.orders);
+});
+
+/* The whole way of a customer. */
+async function shopWorks() {
+	const story = await Story.begin();
+	const placed = await story.place();
+	await story.pay(placed.id);
+	await story.until(placed.id, 'paid');
+	await call('GET', '/api/products', { expect: 200 });
+	await settled(story.orders);
+	return story;
+}
+
+test('Redis stops: everything works, nothing is cached', async () => {
+	const person = await customer();
+	await stopRedis();
+	try {
+		await shopWorks();
+		const answer = await call('GET', '/api/categories', { expect: 200 });
+		assert.notEqual(answer.headers['x-cache'], 'HIT');
+		/* What was revoked stays so. */
+		await call('POST', '/api/auth/logout', { json: { refreshToken: person.refreshToken }, expect: 200 });
+		await person.refuse(401, 'unauthenticated', 'GET', '/api/users/profile');
+	} finally {
+		await startRedis();
+	}
+	await person.refuse(401, 'unauthenticated', 'GET', '/api/users/profile');
+	await until('answers are cached again', async () => (await call('GET', '/api/categories')).headers['x-cache'] === 'HIT');
+});
+
+test('a product made while Redis was away is in the list afterwards', async () => {
+	const owner = await seller();
+	const path = `/api/products?seller=${owner.id}`;
+	await call('GET', path, { expect: 200 });
+	await stopRedis();
+	let made;
+	try {
+		made = await product(owner);
+	} finally {
+		await startRedis();
+	}
+	await until('the list has it', async () => (await call('GET', path)).json.products[0]?.id === made.id);
+});
+
+test('Redis hangs: the shop goes on without it', async () => {
+	const pid = mainPid('redis');
+	signal(pid, 'SIGSTOP');
+	try {
+		const story = await Story.begin();
+		const placed = await story.place();
+		await story.pay(placed.id);
+		await story.until(placed.id, 'paid');
+		await settled(story.orders);
+	} finally {
+		signal(pid, 'SIGCONT');
+	}
+	await until('answers are cached again', async () => (await call('GET', '/api/categories')).headers['x-cache'] === 'HIT');
+});
+
+test('sessions outlive Redis', async () => {
+	const person = await customer();
+	await stopRedis();
+	await startRedis();
+	await person.get('/api/users/profile');
+	await login(person.email, PASSWORD);
+});
