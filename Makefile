@@ -28,13 +28,16 @@ SINGLE	:= $(filter-out $(wildcard functions/*-sim/*.c),$(ENDPOINTS))
 PACKED	:= $(patsubst functions/%/,%,$(sort $(dir $(wildcard functions/*-sim/*.c))))
 TOOLS	:= $(wildcard runtime/programs/*.c schema/*.c)
 UNITS	:= $(wildcard tests/unit/*.c)
+BENCH	:= $(wildcard tests/bench/*.c)
+CORES	:= $(shell nproc)
 
 # functions/orders/place.c is build/bin/orders-place.
 binary	 = $(B)/bin/$(subst /,-,$(patsubst functions/%.c,%,$(1)))
 PROGRAMS := $(foreach s,$(SINGLE),$(call binary,$(s))) $(PACKED:%=$(B)/bin/%)
 TOOL_PROGRAMS := $(foreach s,$(TOOLS),$(B)/tools/$(basename $(notdir $(s))))
 TESTS	:= $(UNITS:tests/unit/%.c=$(B)/test/%)
-OBJECTS	:= $(patsubst %.c,$(B)/%.o,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(TOOLS) $(UNITS))
+BENCHES	:= $(BENCH:tests/bench/%.c=$(B)/bench/%)
+OBJECTS	:= $(patsubst %.c,$(B)/%.o,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(TOOLS) $(UNITS) $(BENCH))
 
 .PHONY: all
 all: $(B)/api.json $(TOOL_PROGRAMS) ## build every function and tool
@@ -65,6 +68,13 @@ $(TESTS): $(B)/test/%: $(B)/tests/unit/%.o $(B)/libsouk.a
 	@echo '  LINK $@'
 	@$(LINK) -o $@ $< $(B)/libsouk.a $(TEST_LIBS) $(LIBS)
 
+# An endpoint only the bench has; with a main() of its own it is left at that.
+$(BENCHES): $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libsouk.a $(B)/runtime/main.o
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(LINK) -o $@ $< $$(grep -q '^main(' tests/bench/$*.c || echo $(B)/runtime/main.o) \
+	    $(B)/libsouk.a $(LIBS)
+
 $(B)/libsouk.a: $(patsubst %.c,$(B)/%.o,$(filter-out runtime/main.c,$(RUNTIME)) $(SHARED))
 	@echo '  AR   $@'
 	@rm -f $@
@@ -88,20 +98,47 @@ $(B)/libsouk.a $(PROGRAMS): $(B)/sources
 
 # Every declaration, checked by each binary itself.
 $(B)/api.json: $(PROGRAMS)
-	@for p in $(sort $^); do case $$p in */bin/*) $$p --describe || exit 1;; esac; done >$@.in
+	@for p in $(B)/bin/*; do case " $(PROGRAMS) " in *" $$p "*) ;; *) rm -f $$p;; esac; done
+	@for p in $(sort $(PROGRAMS)); do $$p --describe || exit 1; done >$@.in
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: FORCE clean help
-clean: ## remove what was built
-	$(RM) -r build
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+.PHONY: run stop test tests bench derive check-derived check-sql new clean help FORCE
 
-.PHONY: derive check-derived check-sql new
+run: ## install what is missing, build, and bring the local stack up
+	@deploy/local/install build run
+	@$(MAKE) --no-print-directory -j$(CORES) all
+	@deploy/local/up
+stop: ## stop the local stack; its data stays in .run
+	@deploy/local/down
+
+tests: all $(TESTS) ## build the tests too
+# Both compilers, what is derived, every statement, every test; then the suite
+# once more under the sanitizers, in a build that can be told where to die.
+ASAN	 = B=build/asan SANITIZE=address,undefined FAULTS=1
+STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
+test: ## install what is missing, build, and run every test
+	@deploy/local/install build run test
+	@$(MAKE) --no-print-directory -j$(CORES) tests
+	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
+	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests
+	@$(MAKE) --no-print-directory check-derived
+	@tests/all
+check-sql: all ## prepare every statement against the schema
+	@$(call STACK,build) tests/check-sql build/api.json
+bench: all $(BENCHES) ## measure, as ratios in one run
+	@deploy/local/install test
+	@tests/bench/run
+
 derive: $(B)/api.json ## render routes, OpenAPI and the docs page from the declarations
 	@for d in routes:routes.conf openapi:www/openapi.json docs:www/docs.html; do \
 		jq -r -f gateway-conf/derive/$${d%%:*}.jq $< >$(B)/derived && \
 		cp $(B)/derived gateway-conf/$${d#*:} || exit 1; done; rm -f $(B)/derived
 check-derived: $(B)/api.json ## fail when what is derived is stale
-	gateway-conf/derive/check $<
+	@gateway-conf/derive/check $<
+new: ## make F=orders/refund: a new endpoint that builds
+	@runtime/skeleton/new $(F)
+clean: ## remove what was built
+	$(RM) -r build
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

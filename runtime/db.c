@@ -1,5 +1,6 @@
 #include "db.h"
 #include "http.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <libpq-fe.h>
@@ -119,7 +120,7 @@ connect_within(uint64_t deadline_us)
 static bool
 ensure_connection(struct req *rq)
 {
-	if (db.replan)
+	if (db.connection != NULL && (db.replan || peer_is_gone(PQsocket(db.connection))))
 		db_disconnect();
 	db.replan = false;
 	if (db.connection != NULL)

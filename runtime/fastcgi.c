@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +268,26 @@ run_scheduled(struct req *rq, const struct entry *entry)
 	request_end(rq);
 }
 
+/* Woken by SIGTERM, even by one that came just before. */
+static void
+sleep_until(uint64_t us)
+{
+	uint64_t now = now_us();
+	struct timespec left;
+	sigset_t blocked, open_mask;
+
+	if (us <= now)
+		return;
+	left = (struct timespec){ (time_t)((us - now) / 1000000),
+	    (long)((us - now) % 1000000 * 1000) };
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
+	if (!stopping)
+		ppoll(NULL, 0, &left, &open_mask);
+	sigprocmask(SIG_SETMASK, &open_mask, NULL);
+}
+
 int
 fastcgi_schedule(void)
 {
@@ -291,9 +312,7 @@ fastcgi_schedule(void)
 			}
 			next = due[i] < next ? due[i] : next;
 		}
-		now = now_us();
-		if (next > now && !stopping)
-			usleep((useconds_t)(next - now));
+		sleep_until(next);
 	}
 	free(due);
 	let_connections_go();

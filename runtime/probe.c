@@ -6,6 +6,7 @@
 #include "probe_fastcgi.h"
 
 #include <curl/curl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -134,6 +135,33 @@ probes_add_fastcgi(struct probes *all, const char *name, const char *path)
 	/* A Unix socket connects at once or, with a full backlog, not at all. */
 	if (p->fd < 0 || connect(p->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		decide(p, false);
+}
+
+void
+probes_add_functions(struct probes *all, const char *directory)
+{
+	DIR *dir = opendir(directory);
+
+	if (dir == NULL)
+		return;
+	for (struct dirent *e; (e = readdir(dir)) != NULL; ) {
+		const char *suffix = strstr(e->d_name, ".sock");
+		const char *name;
+
+		if (suffix == NULL || suffix[5] != '\0')
+			continue;
+		name = fmt(all->rq, "%.*s", (int)(suffix - e->d_name), e->d_name);
+		if (strcmp(name, program_invocation_short_name) != 0)
+			probes_add_fastcgi(all, name,
+			    fmt(all->rq, "%s/%s", directory, e->d_name));
+	}
+	closedir(dir);
+}
+
+void
+probes_add_known(struct probes *all, const char *name, bool up)
+{
+	decide(add(all, name), up);
 }
 
 static void
@@ -268,6 +296,16 @@ struct probe *
 probes_next(const struct probes *all, struct probe *at)
 {
 	return at == NULL ? all->first : at->next;
+}
+
+bool
+probes_all_up(const struct probes *all)
+{
+	const struct probe *p = all->first;
+
+	while (p != NULL && p->up)
+		p = p->next;
+	return p == NULL;
 }
 
 const char *

@@ -1,3 +1,4 @@
+#include "peer.h"
 #include "redis.h"
 
 #include <stdlib.h>
@@ -105,6 +106,8 @@ ensure_connection(void)
 	char *url;
 	bool good;
 
+	if (connection != NULL && peer_is_gone(connection->fd))
+		redis_disconnect();
 	if (connection != NULL)
 		return true;
 	if (redis_url.text == NULL || now_us() < retry_at_us)
@@ -120,7 +123,8 @@ ensure_connection(void)
 void
 redis_add(struct redis_flight *f, int n, const char *const *words, const size_t *lengths)
 {
-	if (f->count == REDIS_MAX_COMMANDS || !ensure_connection())
+	if (f->count == REDIS_MAX_COMMANDS || (f->count == 0 && !ensure_connection()) ||
+	    connection == NULL)
 		return;
 	redisAppendCommandArgv(connection, n, (const char **)(uintptr_t)words, lengths);
 	f->count++;

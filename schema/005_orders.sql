@@ -68,30 +68,47 @@ CREATE TABLE orders.item (
 CREATE INDEX item_seller ON orders.item (seller_id, order_id);
 
 -- An order's subtotal is the sum of its lines, whoever writes.
-CREATE FUNCTION orders.check_subtotal() RETURNS trigger
+CREATE FUNCTION orders.check_subtotal(p_order bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = '' AS $$
-DECLARE
-	checked bigint := CASE WHEN TG_TABLE_NAME = 'item'
-		THEN (to_jsonb(coalesce(NEW, OLD)) ->> 'order_id')::bigint
-		ELSE (to_jsonb(NEW) ->> 'id')::bigint END;
 BEGIN
 	IF EXISTS (
-		SELECT FROM orders.orders o WHERE o.id = checked AND o.subtotal <> (
+		SELECT FROM orders.orders o WHERE o.id = p_order AND o.subtotal <> (
 			SELECT coalesce(sum(i.total_price), 0) FROM orders.item i
 			 WHERE i.order_id = o.id)) THEN
-		RAISE EXCEPTION 'order % is not the sum of its lines', checked
+		RAISE EXCEPTION 'order % is not the sum of its lines', p_order
 			USING ERRCODE = 'check_violation';
 	END IF;
+END $$;
+CREATE FUNCTION orders.order_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+	PERFORM orders.check_subtotal(NEW.id);
+	RETURN NULL;
+END $$;
+CREATE FUNCTION orders.line_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+	PERFORM orders.check_subtotal(OLD.order_id);
 	RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER subtotal_is_sum AFTER INSERT OR UPDATE OF subtotal
 	ON orders.orders DEFERRABLE INITIALLY DEFERRED
-	FOR EACH ROW EXECUTE FUNCTION orders.check_subtotal();
--- Lines come with their order; one that changes later must agree with it too.
+	FOR EACH ROW EXECUTE FUNCTION orders.order_changed();
+-- Lines come with their order; one that goes or changes later must agree too.
 CREATE CONSTRAINT TRIGGER line_is_in_subtotal
 	AFTER DELETE OR UPDATE OF order_id, total_price
 	ON orders.item DEFERRABLE INITIALLY DEFERRED
-	FOR EACH ROW EXECUTE FUNCTION orders.check_subtotal();
+	FOR EACH ROW EXECUTE FUNCTION orders.line_changed();
+-- A line added to an order that stands already.
+CREATE FUNCTION orders.line_added() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+	PERFORM orders.check_subtotal(order_id) FROM (SELECT DISTINCT order_id FROM added) a;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER added_lines_are_in_subtotal AFTER INSERT ON orders.item
+	REFERENCING NEW TABLE AS added
+	FOR EACH STATEMENT EXECUTE FUNCTION orders.line_added();
 
 CREATE TABLE orders.history (
 	id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -248,6 +265,26 @@ BEGIN
 	END IF;
 END $$;
 
+-- Names every line whose product is not for sale.
+CREATE FUNCTION orders.refuse_unknown(p_items json, p_products bigint[], p_currency text)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	unknown json;
+BEGIN
+	SELECT json_agg(json_build_object(
+		'field', format('items[%s].productId', place - 1),
+		'code', 'product_not_found',
+		'message', 'There is no such product for sale') ORDER BY place)
+	  INTO unknown
+	  FROM json_array_elements(p_items) WITH ORDINALITY x (line, place)
+	 WHERE NOT EXISTS (
+		SELECT FROM catalog.quote(p_products) q
+		 WHERE q.product_id = (line ->> 'productId')::bigint
+		   AND q.currency = p_currency);
+	RAISE EXCEPTION 'product_not_found' USING ERRCODE = 'SK000',
+		DETAIL = json_build_object('errors', unknown);
+END $$;
+
 -- Places an order: prices, reserves the stock and starts the saga with the
 -- record of the external step that comes next, in one commit.  Stock rows are
 -- the hottest, so they are locked last.
@@ -261,7 +298,10 @@ DECLARE
 	new_order bigint := nextval('orders.orders_id_seq');
 	products bigint[];
 	quantities bigint[];
-	missing json;
+	sellers bigint[];
+	names text[];
+	skus text[];
+	prices bigint[];
 	line_sum numeric;
 	total numeric;
 	tax numeric;
@@ -278,25 +318,16 @@ BEGIN
 	               min(place) AS first
 	          FROM json_array_elements(p_items) WITH ORDINALITY x (line, place)
 	         GROUP BY 1) merged;
-
-	SELECT json_agg(json_build_object(
-		'field', format('items[%s].productId', place - 1),
-		'code', 'product_not_found',
-		'message', 'There is no such product for sale') ORDER BY place)
-	  INTO missing
-	  FROM json_array_elements(p_items) WITH ORDINALITY x (line, place)
-	 WHERE NOT EXISTS (
-		SELECT FROM catalog.quote(products) q
-		 WHERE q.product_id = (line ->> 'productId')::bigint
-		   AND q.currency = p_currency);
-	IF missing IS NOT NULL THEN
-		RAISE EXCEPTION 'product_not_found' USING ERRCODE = 'SK000',
-			DETAIL = json_build_object('errors', missing);
+	SELECT array_agg(q.seller_id ORDER BY w.place), array_agg(q.name ORDER BY w.place),
+	       array_agg(q.sku ORDER BY w.place), array_agg(q.price ORDER BY w.place),
+	       sum(w.quantity::numeric * q.price)
+	  INTO sellers, names, skus, prices, line_sum
+	  FROM unnest(products, quantities) WITH ORDINALITY w (product_id, quantity, place)
+	  JOIN catalog.quote(products) q USING (product_id)
+	 WHERE q.currency = p_currency;
+	IF cardinality(prices) IS DISTINCT FROM cardinality(products) THEN
+		PERFORM orders.refuse_unknown(p_items, products, p_currency);
 	END IF;
-
-	SELECT sum(w.quantity::numeric * q.price) INTO line_sum
-	  FROM unnest(products, quantities) w (product_id, quantity)
-	  JOIN catalog.quote(products) q USING (product_id);
 	tax := div(line_sum * p_tax_bps + 5000, 10000);
 	total := line_sum + tax + p_shipping_cost;
 	-- Stripe takes amounts of at most eight digits, and nothing is no payment.
@@ -314,11 +345,10 @@ BEGIN
 	       zip text, country text, notes text);
 	INSERT INTO orders.item (order_id, product_id, seller_id, product_name,
 		product_sku, quantity, unit_price, total_price)
-	SELECT new_order, q.product_id, q.seller_id, q.name, q.sku, w.quantity,
-	       q.price, w.quantity * q.price
-	  FROM unnest(products, quantities) WITH ORDINALITY w (product_id, quantity, place)
-	  JOIN catalog.quote(products) q USING (product_id)
-	 ORDER BY w.place;
+	SELECT new_order, w.product_id, w.seller_id, w.name, w.sku, w.quantity,
+	       w.price, w.quantity * w.price
+	  FROM unnest(products, sellers, names, skus, quantities, prices)
+	       w (product_id, seller_id, name, sku, quantity, price);
 	INSERT INTO orders.history (order_id, old_status, new_status, changed_by, notes)
 	VALUES (new_order, NULL, 'pending', p_user, 'Order placed'),
 	       (new_order, 'pending', 'confirmed', NULL, 'Stock reserved');

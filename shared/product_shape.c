@@ -40,6 +40,8 @@ const struct shape pagination_shape = {
 		OUT(limit,       INT, "Entries a page", .example = "20"),
 		OUT(total,       INT, "Entries that fit the filter", .example = "60"),
 		OUT(totalPages,  INT, "Pages that makes", .example = "3"),
+		OUT(total_is_estimate, BOOL, "Whether total, past 10,000, is one",
+		    .example = "false"),
 		OUT(next_cursor, STR, "Ask for the next page with this; it costs the same"
 		    " however far in", .nullable = true)),
 };

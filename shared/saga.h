@@ -18,7 +18,7 @@
 #include "fn.h"
 
 /* Longer than one step may take: calls to Stripe are bounded far below. */
-enum { SAGA_LEASE_S = 30 };
+enum { SAGA_LEASE_S = 20 };
 
 /* A saga this process holds the lease of. */
 struct saga {

@@ -113,7 +113,8 @@ make_run_dir() {
 	(umask 022 && mkdir -p -- "$(dirname -- "$RUN")")
 	[[ -d $RUN ]] || mkdir -- "$RUN"
 	[[ -O $RUN && ! -L $RUN ]] ||
-	    die "$RUN belongs to user $(stat -c %U -- "$RUN"), who started a stack here: use --run DIR, or remove it as that user"
+	    die "$RUN belongs to user $(stat -c %U -- "$RUN"), who started a stack here:" \
+	        'use --run DIR, or remove it as that user'
 	[[ -e $RUN/stack.env || -z $(ls -A -- "$RUN") || -e $RUN/.lock ]] ||
 	    die "$RUN is not empty and not a stack's: choose another --run"
 	: >>"$RUN/.lock"

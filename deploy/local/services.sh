@@ -17,7 +17,8 @@ find_postgres() {
 		PG_BIN=${bin%/*}
 	fi
 	[[ $PG_BIN || -z ${version-} ]] ||
-	    die "the data in $RUN are PostgreSQL $version's, which is not installed any more: install postgresql-$version, or start afresh with deploy/local/down --wipe"
+	    die "the data in $RUN are PostgreSQL $version's, which is not installed any more:" \
+	        "install postgresql-$version, or start afresh with deploy/local/down --wipe"
 }
 
 find_programs() {

@@ -34,13 +34,13 @@ make_secrets() {
 }
 
 # The accounts of schema/demo.  Two passwords are public knowledge; the admin's
-# is made up, shown once, and then only its hash remains.
+# is ADMIN_PASSWORD or made up, shown once, and then only its hash remains.
 # shellcheck disable=SC2034 # the sourcing commands use them
 name_accounts() {
 	CUSTOMER_EMAIL=customer@souk.example
-	CUSTOMER_PASSWORD=${CUSTOMER_PASSWORD:-a-customer-of-the-souk}
+	CUSTOMER_PASSWORD=a-customer-of-the-souk
 	SELLER_EMAIL=seller@souk.example
-	SELLER_PASSWORD=${SELLER_PASSWORD:-a-seller-in-the-souk}
+	SELLER_PASSWORD=a-seller-in-the-souk
 	ADMIN_EMAIL=admin@souk.example
 }
 
@@ -117,7 +117,11 @@ stack_settings() {
 
 # Where things are is not for the caller to say.
 fixed() {
-	[[ $1 =~ ^(DATABASE_URL|REDIS_URL|FN_STATE_DIR|FN_SOCKETS_DIR|FN_SCHEDULE|JWT_PUBLIC_KEYS_DIR|JWT_PRIVATE_KEY_FILE|SIM_SECRET_KEY)$ ]]
+	case $1 in
+	DATABASE_URL | REDIS_URL | FN_STATE_DIR | FN_SOCKETS_DIR | FN_SCHEDULE) ;;
+	JWT_PUBLIC_KEYS_DIR | JWT_PRIVATE_KEY_FILE | SIM_SECRET_KEY) ;;
+	*) return 1 ;;
+	esac
 }
 
 # "context setting required" of every function.
@@ -131,7 +135,7 @@ declared_settings() {
 # write_settings: env/common.env and env/<context>.env
 # shellcheck disable=SC2034 # `file` is read through a nameref
 write_settings() {
-	local context name required values declared
+	local context name required value declared
 	local -A ours=() contexts=() file=()
 
 	stack_settings ours
@@ -143,20 +147,20 @@ write_settings() {
 
 	declared=$(declared_settings)
 	while read -r context name required; do
-		values=${ours[$name]-}
+		value=${ours[$name]-}
 		if ! fixed "$name" && [[ ${!name-} ]]; then
-			values=${!name}
+			value=${!name}
 		fi
 		case $name in
-		DATABASE_URL) values=$(database_url "$(role_of "$context")") ;;
-		FN_SCHEDULE) [[ $context == cron ]] && values=1 ;;
+		DATABASE_URL) value=$(database_url "$(role_of "$context")") ;;
+		FN_SCHEDULE) [[ $context == cron ]] && value=1 ;;
 		esac
-		if [[ -z $values ]]; then
+		if [[ -z $value ]]; then
 			[[ $required != true ]] ||
 			    die "the $context functions need $name: set it in the environment"
 			continue
 		fi
-		contexts[$context]+="$name=$values"$'\n'
+		contexts[$context]+="$name=$value"$'\n'
 	done <<<"$declared"
 
 	[[ ${#contexts[@]} -gt 0 ]] || die "no functions in $BIN: run make"

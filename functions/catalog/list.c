@@ -53,12 +53,11 @@ struct input {
 	" 'products', coalesce((SELECT json_agg(w ORDER BY g.place)"	\
 	"    FROM page g JOIN catalog.product_wire w USING (id)"	\
 	"   WHERE g.place <= $11::bigint + $10::bigint), '[]'),"	\
-	" 'pagination', json_strip_nulls(json_build_object("		\
-	"    'page', $12::bigint, 'limit', $10::bigint,"		\
-	"    'total', t.total,"						\
+	" 'pagination', json_build_object("				\
+	"    'page', $12::bigint, 'limit', $10::bigint, 'total', t.total," \
 	"    'totalPages', (t.total + $10::bigint - 1) / $10::bigint,"	\
-	"    'total_is_estimate', CASE WHEN c.n > 10000 THEN true END))::jsonb" \
-	"  || jsonb_build_object('next_cursor', (SELECT g.last FROM page g" \
+	"    'total_is_estimate', c.n > 10000,"				\
+	"    'next_cursor', (SELECT g.last FROM page g"			\
 	"      WHERE g.place = $11::bigint + $10::bigint AND EXISTS ("	\
 	"       SELECT FROM page h WHERE h.place > g.place))))"		\
 	"  FROM counted c, LATERAL (SELECT CASE WHEN c.n > 10000 THEN greatest(c.n,"	\

@@ -12,10 +12,6 @@
 #include "clock.h"
 #include "probe.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <string.h>
-
 enum { DEADLINE_MS = 1000 };
 
 SETTING_SECRET_OPTIONAL(database_url, "DATABASE_URL",
@@ -42,98 +38,49 @@ ENDPOINT(show_health_of_all) = {
 		    .nullable = true, .example = "{\"orders-place\": \"up\"}")),
 };
 
-/* Asking ourselves could wait for the very worker that asks. */
-static bool
-is_another(const char *function)
-{
-	return strcmp(function, program_invocation_short_name) != 0;
-}
-
 static void
-add_functions(struct req *rq, struct probes *probes)
+write_group(struct json *j, const char *group, const struct probes *probes, bool functions)
 {
-	DIR *dir = sockets_dir.text != NULL ? opendir(sockets_dir.text) : NULL;
-
-	if (dir == NULL)
-		return;
-	for (struct dirent *e; (e = readdir(dir)) != NULL; ) {
-		const char *suffix = strstr(e->d_name, ".sock");
-		char *name;
-
-		if (suffix == NULL || suffix[5] != '\0')
-			continue;
-		name = fmt(rq, "%.*s", (int)(suffix - e->d_name), e->d_name);
-		if (is_another(name))
-			probes_add_fastcgi(probes, name,
-			    fmt(rq, "%s/%s", sockets_dir.text, e->d_name));
-	}
-	closedir(dir);
-}
-
-static void
-write_state(struct json *j, const char *name, bool up)
-{
-	json_key(j, name);
-	json_string(j, up ? "up" : "down");
-}
-
-static void
-write_states(struct json *j, const struct probes *probes, bool functions)
-{
+	json_key(j, group);
+	json_open(j, '{');
 	for (struct probe *p = probes_next(probes, NULL); p; p = probes_next(probes, p)) {
-		if (probe_is_fastcgi(p) == functions)
-			write_state(j, probe_name(p), probe_is_up(p));
+		if (probe_is_fastcgi(p) != functions)
+			continue;
+		json_key(j, probe_name(p));
+		json_string(j, probe_is_up(p) ? "up" : "down");
 	}
-}
-
-static void
-write_details(struct json *j, const struct probes *probes, bool redis)
-{
-	json_key(j, "dependencies");
-	json_open(j, '{');
-	write_state(j, "redis", redis);
-	write_states(j, probes, false);
-	json_close(j);
-	json_key(j, "functions");
-	json_open(j, '{');
-	write_states(j, probes, true);
 	json_close(j);
 }
 
 static void
-write_no_details(struct json *j)
+write_nothing(struct json *j, const char *group)
 {
-	json_key(j, "dependencies");
-	json_string(j, NULL);
-	json_key(j, "functions");
+	json_key(j, group);
 	json_string(j, NULL);
 }
 
-static bool
-all_up(const struct probes *probes)
+static struct probes *
+ask_all(struct req *rq)
 {
-	struct probe *p = probes_next(probes, NULL);
+	struct probes *probes = probes_new(rq);
 
-	while (p != NULL && probe_is_up(p))
-		p = probes_next(probes, p);
-	return p == NULL;
+	probes_add_known(probes, "redis", redis_is_up(rq));
+	if (database_url.text != NULL)
+		probes_add_postgres(probes, "postgres", database_url.text);
+	if (stripe_base.text != NULL)
+		probes_add_http(probes, "stripe", stripe_base.text);
+	if (sockets_dir.text != NULL)
+		probes_add_functions(probes, sockets_dir.text);
+	probes_run(probes, DEADLINE_MS);
+	return probes;
 }
 
 static struct status
 show_health_of_all(struct req *rq)
 {
-	struct probes *probes = probes_new(rq);
+	struct probes *probes = ask_all(rq);
+	bool healthy = probes_all_up(probes);
 	struct json *j = json_new(rq);
-	bool redis = redis_is_up(rq);
-	bool healthy;
-
-	if (database_url.text != NULL)
-		probes_add_postgres(probes, "postgres", database_url.text);
-	if (stripe_base.text != NULL)
-		probes_add_http(probes, "stripe", stripe_base.text);
-	add_functions(rq, probes);
-	probes_run(probes, DEADLINE_MS);
-	healthy = redis && all_up(probes);
 
 	json_open(j, '{');
 	json_key(j, "status");
@@ -142,10 +89,13 @@ show_health_of_all(struct req *rq)
 	json_string(j, "gateway");
 	json_key(j, "timestamp");
 	json_string(j, timestamp(rq));
-	if (req_is(rq, ACCESS_OPERATOR))
-		write_details(j, probes, redis);
-	else
-		write_no_details(j);
+	if (req_is(rq, ACCESS_OPERATOR)) {
+		write_group(j, "dependencies", probes, false);
+		write_group(j, "functions", probes, true);
+	} else {
+		write_nothing(j, "dependencies");
+		write_nothing(j, "functions");
+	}
 	if (!healthy)
 		reply_header(rq, "Retry-After", "5");
 	return reply_json(rq, healthy ? 200 : 503, json_text(j));

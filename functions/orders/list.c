@@ -32,14 +32,13 @@ QUERY(page_of_orders,
 	" SELECT json_build_object("
 	"  'orders', coalesce((SELECT json_agg(orders.order_json(g.id, $7) ORDER BY g.place)"
 	"     FROM page g WHERE g.place <= $6::bigint + $5::bigint), '[]'),"
-	"  'pagination', jsonb_build_object("
+	"  'pagination', json_build_object("
 	"     'page', $8::bigint, 'limit', $5::bigint, 'total', c.total,"
 	"     'totalPages', (c.total + $5::bigint - 1) / $5::bigint,"
+	"     'total_is_estimate', c.total > 10000,"
 	"     'next_cursor', (SELECT g.id::text FROM page g"
 	"        WHERE g.place = $6::bigint + $5::bigint AND EXISTS ("
-	"         SELECT FROM page h WHERE h.place > g.place)))"
-	"   || CASE WHEN c.total > 10000 THEN '{\"total_is_estimate\": true}'::jsonb"
-	"      ELSE '{}' END)"
+	"         SELECT FROM page h WHERE h.place > g.place))))"
 	" FROM counted c");
 
 ENDPOINT(list_orders) = {

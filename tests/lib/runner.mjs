@@ -3,7 +3,7 @@
  * process of its own and tells its results in TAP, as the unit tests do.
  */
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -133,39 +133,33 @@ async function node(suite, files, width, limit) {
 /* Where lighttpd, Postgres and the functions need room too. */
 const width = Math.max(2, Math.min(4, availableParallelism()));
 
-const suites = {
-	async unit() {
-		const programs = findPrograms(join(build, 'test'));
-		if (programs.length === 0)
-			return lacking('unit', `there is no test program in ${join(build, 'test')}: run make tests`);
-		await parallel(width, programs.map((program) => () => run(program, [], {
-			name: relative(root, program), limit: 2 * MINUTES, env: { CMOCKA_MESSAGE_OUTPUT: 'TAP' },
-		})));
-	},
-	schema: () => node('schema', findTests(join(tests, 'schema')), 1, 3 * MINUTES),
-	api: () => node('api', findTests(join(tests, 'api')), width, 3 * MINUTES),
-	saga: () => node('saga', findTests(join(tests, 'saga')), 1, 10 * MINUTES),
-	async coverage() {
-		process.env.API_JSON ??= join(build, 'api.json');
-		await node('coverage', findTests(join(tests, 'coverage')), 1, 3 * MINUTES);
-	},
-};
+/* A suite is a folder of tests, but for this one. */
+async function unit() {
+	const programs = findPrograms(join(build, 'test'));
+	if (programs.length === 0)
+		return lacking('unit', `there is no test program in ${join(build, 'test')}: run make tests`);
+	await parallel(width, programs.map((program) => () => run(program, [], {
+		name: relative(root, program), limit: 2 * MINUTES, env: { CMOCKA_MESSAGE_OUTPUT: 'TAP' },
+	})));
+}
 
-/* What an earlier run of the same `make test` counted. */
-const carry = process.env.SOUK_TOTALS;
-if (carry && existsSync(carry))
-	Object.assign(total, JSON.parse(readFileSync(carry, 'utf8')));
+/* These want the stack for themselves. */
+const ALONE = ['saga', 'coverage'];
 
-const before = { ...total };
 const chosen = process.argv.slice(2);
-for (const name of chosen)
-	if (!Object.hasOwn(suites, name)) {
-		console.error(`tests/run: there is no suite ${name}; there are ${Object.keys(suites).join(', ')}`);
-		process.exit(2);
-	}
-for (const name of chosen.length ? chosen : Object.keys(suites))
-	await suites[name]();
-if (carry)
-	writeFileSync(carry, JSON.stringify(total));
-process.exitCode = total.failed > before.failed || total.passed === before.passed ? 1 : 0;
+if (chosen.length === 0) {
+	console.error('tests/run: say which suites to run: unit, or folders of tests/');
+	process.exit(2);
+}
+process.env.API_JSON ??= join(build, 'api.json');
+for (const suite of chosen) {
+	const directory = join(tests, suite);
+
+	if (suite === 'unit')
+		await unit();
+	else
+		await node(suite, existsSync(directory) ? findTests(directory) : [],
+		    ALONE.includes(suite) ? 1 : width, 10 * MINUTES);
+}
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 console.log(`${total.passed} passed, ${total.failed} failed`);
