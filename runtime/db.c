@@ -1,27 +1,18 @@
 #include "db.h"
 #include "http.h"
-#include "peer.h"
+#include "pg.h"
 
-#include <errno.h>
-#include <libpq-fe.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-SETTING_SECRET(database_url, "DATABASE_URL",
-    "The Postgres connection URI, with the login role of this function's context");
 HISTOGRAM(query_seconds, "db_query_duration_seconds", "",
     "Time a handler waits for a round trip to Postgres");
 COUNTER(reruns, "db_reruns_total", "",
     "Handlers run again after a serialization failure or a deadlock");
 
 enum {
-	MAX_PREPARED = 64,
 	MAX_ARGUMENTS = 32,
-	CONNECT_TIMEOUT_MS = 2000,
-	STATEMENT_PATIENCE_MS = 12000,	/* the server gives up before: its timeout */
-	BACKOFF_MS = 1000,		/* between connection attempts */
-	PATIENCE_S = 10			/* for whoever is making a kept answer */
+	PATIENCE_S = 10		/* for whoever is making a kept answer */
 };
 
 struct rows { PGresult *result; struct row *first; };
@@ -29,20 +20,15 @@ struct row { const struct rows *rows; int index; };
 
 struct held { PGresult *result; struct held *next; };
 
+/* Of the current request: */
 static struct {
-	PGconn *connection;
-	const struct query *prepared[MAX_PREPARED];
-	size_t prepared_count;
-	uint64_t retry_at_us;
-	struct held *held;		/* results the current request points into */
-	/* The current request's transaction: */
-	bool each;			/* statements commit by themselves */
-	bool open;			/* BEGIN was sent */
-	bool claimed;			/* so was the idempotency key */
-	bool broken;			/* a statement failed; only rollback helps */
-	bool rerun;
-	bool replan;			/* on a connection with no old plans */
-	bool taken;			/* the idempotency key was */
+	struct held *held;	/* results its rows point into */
+	bool each;		/* statements commit by themselves */
+	bool open;		/* BEGIN was sent */
+	bool claimed;		/* so was the idempotency key */
+	bool broken;		/* a statement failed; only rollback helps */
+	bool rerun;		/* ... but another try may go better */
+	bool taken;		/* the idempotency key was */
 } db;
 
 static const struct query claim_key = { "claim_key",
@@ -59,127 +45,29 @@ SECTION_("queries") static const struct query *const keep_answer_query = &keep_a
 void
 db_disconnect(void)
 {
-	PQfinish(db.connection);
-	db.connection = NULL;
-	db.prepared_count = 0;
+	pg_disconnect();
 }
 
 static void
-away(struct req *rq, const char *what)
+away(struct req *rq, const char *problem)
 {
-	log_line(LOG_ERROR, "postgres is away", "request_id", rq->id, "problem", what, NULL);
-	db_disconnect();
+	if (problem != NULL)
+		log_line(LOG_ERROR, "postgres is away", "request_id", rq->id,
+		    "problem", problem, NULL);
 	db.broken = true;
-	db.retry_at_us = now_us() + BACKOFF_MS * 1000;
 	fail_text(rq, ERR_UNAVAILABLE, "The database does not answer; try again shortly");
 }
 
-/* Waits until the socket is ready; false when it takes too long. */
 static bool
-await(short events, uint64_t deadline_us)
+ready(struct req *rq, struct pg_flight *f)
 {
-	struct pollfd p = { .fd = PQsocket(db.connection), .events = events };
+	const char *problem;
 
-	for (;;) {
-		uint64_t now = now_us();
-		int ready;
-
-		if (now >= deadline_us)
-			return false;
-		ready = poll(&p, 1, (int)((deadline_us - now) / 1000) + 1);
-		if (ready > 0)
-			return true;
-		if (ready < 0 && errno != EINTR)
-			return false;
-	}
-}
-
-static void
-ignore_notice(void *context, const PGresult *result)
-{
-	(void)context;
-	(void)result;
-}
-
-/* libpq's own connect_timeout counts whole seconds, two at least. */
-static bool
-connect_within(uint64_t deadline_us)
-{
-	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-
-	db.connection = PQconnectStart(database_url.text);
-	while (PQstatus(db.connection) != CONNECTION_BAD && state != PGRES_POLLING_OK) {
-		if (state == PGRES_POLLING_FAILED ||
-		    !await(state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_us))
-			return false;
-		state = PQconnectPoll(db.connection);
-	}
-	return PQstatus(db.connection) == CONNECTION_OK;
-}
-
-static bool
-ensure_connection(struct req *rq)
-{
-	if (db.connection != NULL && (db.replan || peer_is_gone(PQsocket(db.connection))))
-		db_disconnect();
-	db.replan = false;
-	if (db.connection != NULL)
+	pg_begin(f);
+	if (pg_ready(&problem))
 		return true;
-	/* While it is known to be away, say so at once. */
-	if (now_us() < db.retry_at_us) {
-		db.broken = true;
-		fail_text(rq, ERR_UNAVAILABLE, "The database does not answer; try again shortly");
-		return false;
-	}
-	if (!connect_within(now_us() + CONNECT_TIMEOUT_MS * 1000) ||
-	    PQenterPipelineMode(db.connection) != 1 ||
-	    PQsetnonblocking(db.connection, 1) != 0) {
-		away(rq, PQerrorMessage(db.connection));
-		return false;
-	}
-	PQsetNoticeReceiver(db.connection, ignore_notice, NULL);
-	return true;
-}
-
-/* What is on its way in one flight, and what to make of each answer. */
-enum part { PART_PREPARE, PART_BEGIN, PART_STATEMENT, PART_WANTED, PART_COMMIT };
-struct flight {
-	enum part parts[8];
-	const struct query *queries[8];
-	size_t count;
-	bool sent;
-};
-
-static void
-part(struct flight *f, enum part p, const struct query *q, int sent)
-{
-	f->parts[f->count] = p;
-	f->queries[f->count++] = q;
-	f->sent = f->sent && sent == 1;
-}
-
-static bool
-is_prepared(const struct query *q)
-{
-	for (size_t i = 0; i < db.prepared_count; i++)
-		if (db.prepared[i] == q)
-			return true;
+	away(rq, problem);
 	return false;
-}
-
-static void
-add_command(struct flight *f, enum part p, const char *sql)
-{
-	part(f, p, NULL, PQsendQueryParams(db.connection, sql, 0, NULL, NULL, NULL, NULL, 0));
-}
-
-static void
-add_statement(struct flight *f, enum part p, const struct query *q,
-    const char *const *arguments, int n)
-{
-	if (!is_prepared(q))
-		part(f, PART_PREPARE, q, PQsendPrepare(db.connection, q->name, q->sql, 0, NULL));
-	part(f, p, q, PQsendQueryPrepared(db.connection, q->name, n, arguments, NULL, NULL, 0));
 }
 
 static const char *
@@ -225,8 +113,8 @@ statement_failed(struct req *rq, const PGresult *r, const struct query *q)
 		db.taken = true;
 		fail(rq, ERR_REQUEST_IN_PROGRESS);
 	} else if (one_of(state, "40001", "40P01", "0A000")) {
-		/* 0A000: a plan outlived a migration. */
-		db.replan = strcmp(state, "0A000") == 0;
+		if (strcmp(state, "0A000") == 0)	/* a plan outlived a migration */
+			pg_forget_plans();
 		db.rerun = true;
 		fail(rq, ERR_UNAVAILABLE);
 	} else if (strncmp(state, "08", 2) == 0 || strncmp(state, "57", 2) == 0 ||
@@ -251,99 +139,74 @@ hold(struct req *rq, PGresult *r)
 	db.held = h;
 }
 
-/* The next answer of the pipeline; NULL when the connection is lost. */
+/* Looks every answer over.  The last one, held for the request, or NULL when
+ * any was an error; the errors behind the first are only its echo. */
 static PGresult *
-next_result(uint64_t deadline_us)
+look_over(struct req *rq, struct pg_flight *f)
 {
-	int flushed;
+	PGresult *last = f->results[f->count - 1];
 
-	while ((flushed = PQflush(db.connection)) == 1 || PQisBusy(db.connection)) {
-		if (!await(flushed == 1 ? POLLIN | POLLOUT : POLLIN, deadline_us) ||
-		    PQconsumeInput(db.connection) != 1)
-			return NULL;
-	}
-	return flushed < 0 ? NULL : PQgetResult(db.connection);
-}
-
-/* Takes one answer in; false when it was an error. */
-static bool
-take(struct req *rq, struct flight *f, size_t i, PGresult *r, PGresult **wanted)
-{
-	ExecStatusType status = PQresultStatus(r);
-
-	if (status == PGRES_FATAL_ERROR) {
-		statement_failed(rq, r, f->queries[i]);
-	} else if (status == PGRES_PIPELINE_ABORTED) {
-		db.broken = true;	/* by an error before it, taken already */
-	} else if (f->parts[i] == PART_PREPARE) {
-		if (db.prepared_count < MAX_PREPARED)
-			db.prepared[db.prepared_count++] = f->queries[i];
-	} else if (f->parts[i] == PART_WANTED) {
-		hold(rq, r);
-		*wanted = r;
-		return true;
-	}
-	status = PQresultStatus(r);
-	PQclear(r);
-	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-}
-
-/* Sends the flight and takes every answer.  The wanted result, or NULL. */
-static PGresult *
-fly(struct req *rq, struct flight *f)
-{
-	uint64_t start = now_us(), deadline = start + STATEMENT_PATIENCE_MS * 1000;
-	PGresult *wanted = NULL, *r;
-	bool good = true;
-
-	if (!f->sent || PQpipelineSync(db.connection) != 1) {
-		away(rq, PQerrorMessage(db.connection));
-		return NULL;
-	}
 	for (size_t i = 0; i < f->count; i++) {
-		if ((r = next_result(deadline)) == NULL) {
-			away(rq, PQerrorMessage(db.connection));
-			return NULL;
-		}
-		good = take(rq, f, i, r, &wanted) && good;
-		r = next_result(deadline);	/* the NULL that ends each */
-		PQclear(r);
+		PGresult *r = f->results[i];
+		ExecStatusType status = PQresultStatus(r);
+
+		hold(rq, r);
+		if (status == PGRES_FATAL_ERROR)
+			statement_failed(rq, r, f->queries[i]);
+		else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+			db.broken = true;
 	}
-	r = next_result(deadline);
-	if (PQresultStatus(r) != PGRES_PIPELINE_SYNC) {
-		PQclear(r);
-		away(rq, PQerrorMessage(db.connection));
-		return NULL;
-	}
-	PQclear(r);
+	return db.broken ? NULL : last;
+}
+
+static PGresult *
+fly(struct req *rq, struct pg_flight *f)
+{
+	uint64_t start = now_us();
+	const char *problem;
+	bool arrived = pg_fly(f, &problem);
+
 	rq->db_us += now_us() - start;
 	rq->statements++;
 	metric_observe_us(&query_seconds, now_us() - start);
-	return good ? wanted : NULL;
+	if (arrived)
+		return look_over(rq, f);
+	away(rq, problem);
+	return NULL;
+}
+
+static const char *
+key_owner(const struct req *rq)
+{
+	return rq->user == NULL ? "0" : rq->user;
+}
+
+/* BEGIN, and the claim of the idempotency key, go with the first statement. */
+static void
+open_transaction(struct req *rq, struct pg_flight *f)
+{
+	pg_add_command(f, "BEGIN");
+	db.open = true;
+	if (rq->idempotency_key == NULL || rq->reference != NULL)
+		return;
+	pg_add_statement(f, &claim_key, (const char *const[]){ key_owner(rq),
+	    rq->idempotency_key, req_fingerprint(rq) }, 3);
+	db.claimed = true;
 }
 
 static PGresult *
 run(struct req *rq, const void *const *arguments, int n)
 {
 	const char *values[MAX_ARGUMENTS];
-	struct flight f = { .sent = true };
+	struct pg_flight f;
 
-	if (rq->decided || db.broken || !ensure_connection(rq))
+	if (rq->decided || db.broken || !ready(rq, &f))
 		return NULL;
 	for (int i = 1; i < n && i <= MAX_ARGUMENTS; i++)
 		values[i - 1] = arguments[i];
-	if (!db.each && !db.open) {
-		add_command(&f, PART_BEGIN, "BEGIN");
-		db.open = true;
-		if (rq->idempotency_key != NULL && rq->reference == NULL &&
-		    rq->entry->endpoint->idempotent) {
-			add_statement(&f, PART_STATEMENT, &claim_key, (const char *const[]){
-			    rq->user == NULL ? "0" : rq->user, rq->idempotency_key,
-			    req_fingerprint(rq) }, 3);
-			db.claimed = true;
-		}
-	}
-	add_statement(&f, PART_WANTED, arguments[0], values, n - 1);
+	if (!db.each && !db.open)
+		open_transaction(rq, &f);
+	pg_add_statement(&f, arguments[0], values, n - 1);
 	return fly(rq, &f);
 }
 
@@ -445,36 +308,40 @@ db_begin(struct req *rq, bool each)
 }
 
 void
-db_rollback(struct req *rq)
+db_rollback(void)
 {
-	struct flight f = { .sent = true };
+	struct pg_flight f;
+	const char *problem;
 
-	if (db.open && db.connection != NULL) {
-		add_command(&f, PART_STATEMENT, "ROLLBACK");
-		fly(rq, &f);
+	pg_begin(&f);
+	/* A lost connection has rolled back by itself; a new one has nothing to. */
+	if (db.open && pg_is_connected()) {
+		pg_add_command(&f, "ROLLBACK");
+		if (pg_fly(&f, &problem))
+			PQclear(f.results[0]);
 	}
 	db.open = false;
 }
 
 /* The answer goes with the effect, so that a repeated request gets it again. */
 static void
-add_answer(struct req *rq, struct flight *f)
+add_answer(struct req *rq, struct pg_flight *f)
 {
-	add_statement(f, PART_STATEMENT, &keep_answer, (const char *const[]){
-	    rq->user == NULL ? "0" : rq->user, rq->idempotency_key,
-	    text(rq, rq->status), rq->body_out }, 4);
+	pg_add_statement(f, &keep_answer, (const char *const[]){ key_owner(rq),
+	    rq->idempotency_key, text(rq, rq->status), rq->body_out }, 4);
 }
 
 bool
 db_commit(struct req *rq)
 {
-	struct flight f = { .sent = true };
+	struct pg_flight f;
 
 	if (db.broken || !db.open)
 		return !db.broken;
+	pg_begin(&f);
 	if (db.claimed)
 		add_answer(rq, &f);
-	add_command(&f, PART_COMMIT, "COMMIT");
+	pg_add_command(&f, "COMMIT");
 	rq->decided = false;	/* a failure may still replace the reply */
 	fly(rq, &f);
 	db.open = false;
@@ -485,9 +352,9 @@ db_commit(struct req *rq)
 void
 db_keep_answer(struct req *rq)
 {
-	struct flight f = { .sent = true };
+	struct pg_flight f;
 
-	if (!ensure_connection(rq))
+	if (!ready(rq, &f))
 		return;
 	add_answer(rq, &f);
 	fly(rq, &f);
@@ -513,8 +380,7 @@ db_idempotency_taken(struct req *rq)
 		return false;
 	reply_clear(rq);
 	db_begin(rq, true);
-	found = db_one(rq, &find_key, rq->user == NULL ? "0" : rq->user,
-	    rq->idempotency_key, req_fingerprint(rq), text(rq, PATIENCE_S));
+	found = db_one(rq, &find_key, key_owner(rq), rq->idempotency_key, req_fingerprint(rq), text(rq, PATIENCE_S));
 	outcome = row_text(found, "outcome");
 	if (outcome == NULL) {
 		fail(rq, ERR_REQUEST_IN_PROGRESS);	/* its owner has just rolled back */
@@ -544,6 +410,6 @@ db_ping(struct req *rq)
 {
 	static const struct query ping = { "ping", "SELECT 1", __FILE__ };
 
-	db.retry_at_us = 0;
+	pg_expect_back();
 	return db_one(rq, &ping) != NULL;
 }

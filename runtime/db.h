@@ -18,7 +18,7 @@ void	 db_begin(struct req *, bool each);
 /* Commits, with the answer kept under the idempotency key if one was claimed.
  * False: nothing was committed, and the reply is a refusal. */
 bool	 db_commit(struct req *);
-void	 db_rollback(struct req *);
+void	 db_rollback(void);
 /* Whether the handler failed only for bad luck and may run again. */
 bool	 db_should_rerun(struct req *);
 /* Whether the request's idempotency key was taken.  The reply is then the kept

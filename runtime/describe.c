@@ -257,6 +257,19 @@ named_before(struct setting *const *at)
 	return false;
 }
 
+/* Only cron and event functions look at the service token, so only they are
+ * to be given it. */
+static bool
+is_of_use(const struct setting *s)
+{
+	if (strcmp(s->name, "SERVICE_TOKEN") != 0)
+		return true;
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++)
+		if ((*at)->endpoint->access == ACCESS_SERVICE)
+			return true;
+	return false;
+}
+
 static void
 write_settings(struct json *j)
 {
@@ -267,7 +280,7 @@ write_settings(struct json *j)
 	for (struct setting *const *at = __start_settings; at < __stop_settings; at++) {
 		const struct setting *s = *at;
 
-		if (named_before(at))
+		if (named_before(at) || !is_of_use(s))
 			continue;
 		json_open(j, '{');
 		json_member(j, "name", s->name);

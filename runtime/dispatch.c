@@ -87,7 +87,7 @@ run_handler(struct req *rq)
 		if (db_commit == NULL || (!req_failed(rq) && (rq->status < 300 || each) &&
 		    db_commit(rq)))
 			return;
-		db_rollback(rq);
+		db_rollback();
 		if (db_idempotency_taken(rq)) {
 			if (rq->decided)
 				return;

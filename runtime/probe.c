@@ -2,10 +2,10 @@
  * One poll loop over all that was added.  curl's own wait serves as the poll:
  * it takes our descriptors beside its own.
  */
+#include "curl_http.h"
 #include "probe.h"
 #include "probe_fastcgi.h"
 
-#include <curl/curl.h>
 #include <dirent.h>
 #include <errno.h>
 #include <libpq-fe.h>
@@ -203,7 +203,7 @@ probes_add_http(struct probes *all, const char *name, const char *url)
 	curl_easy_setopt(p->http, CURLOPT_URL, url);
 	curl_easy_setopt(p->http, CURLOPT_NOBODY, 1L);
 	curl_easy_setopt(p->http, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(p->http, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_only_http(p->http);
 	curl_easy_setopt(p->http, CURLOPT_PRIVATE, p);
 	curl_multi_add_handle(all->curl, p->http);
 }

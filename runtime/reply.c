@@ -150,6 +150,18 @@ reply_clear(struct req *rq)
 	rq->purge = NULL;
 }
 
+/* For whoever reads one line only: the first bad field, and how many more. */
+static const char *
+first_field_error(struct req *rq)
+{
+	const struct field_error *f = rq->field_errors;
+
+	if (f->next == NULL)
+		return fmt(rq, "%s: %s", f->field, f->message);
+	return fmt(rq, "%s: %s (and %zu more)", f->field, f->message,
+	    rq->field_error_count - 1);
+}
+
 /* RFC 9457, and "error" for clients that read only that. */
 static void
 write_problem(struct req *rq)
@@ -157,6 +169,8 @@ write_problem(struct req *rq)
 	const struct problem *p = &problems[rq->error];
 	struct json *j = json_new(rq);
 
+	if (rq->field_errors != NULL)
+		rq->detail = first_field_error(rq);
 	json_open(j, '{');
 	json_member(j, "type", fmt(rq, "/problems/%s", p->code));
 	json_member(j, "title", p->text);

@@ -1,7 +1,7 @@
 #include "stripe.h"
 #include "body.h"
+#include "curl_http.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,9 +162,8 @@ attempt(struct req *rq, struct answer *a, const char *path, const char *key,
 
 	*a = (struct answer){ .rq = rq };
 	curl_easy_setopt(curl, CURLOPT_URL, fmt(rq, "%s%s", api_base.text, path));
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_only_http(curl);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, left_ms < 1000 ? left_ms : 1000L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, left_ms);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);

@@ -153,7 +153,7 @@ write_settings() {
 		fi
 		case $name in
 		DATABASE_URL) value=$(database_url "$(role_of "$context")") ;;
-		FN_SCHEDULE) [[ $context == cron ]] && value=1 ;;
+		FN_SCHEDULE) value=1 ;;	# of use only to what has a schedule
 		esac
 		if [[ -z $value ]]; then
 			[[ $required != true ]] ||

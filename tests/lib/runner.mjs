@@ -112,7 +112,8 @@ function readable(tap) {
 			showing = /^\s*not ok/.test(line);
 		else if (/^\s*(# |TAP version|1\.\.)/.test(line))
 			showing = showing && /^\s*# (?!Subtest|tests|suites|pass|fail|cancelled|skipped|todo|duration)/.test(line);
-		if (showing && !/^\s*(duration_ms|type|location|failureType|code): /.test(line))
+		if (showing && !/^\s*(duration_ms|type|failureType|code|name|stack|expected|actual|operator): ?/.test(line) &&
+		    !/\(?node:internal|^\s*(---|\.\.\.)$/.test(line))
 			kept.push(line);
 	}
 	return kept.length ? `${kept.join('\n')}\n` : '';

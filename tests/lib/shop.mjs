@@ -116,6 +116,12 @@ export async function stockOf(productId) {
 
 export const newKey = () => `key-${randomUUID()}`;
 
+/* As if the request with this key were still at work, its answer not known. */
+export async function unanswered(key) {
+	const { run } = await import('./sql.mjs');
+	await run`UPDATE ops.idempotency SET status = NULL, body = NULL, created_at = now() WHERE key = ${key}`;
+}
+
 /* Exactly these members, in any order. */
 export function assertMembers(object, names, what = 'object') {
 	assert.deepEqual(Object.keys(object).sort(), [...names].sort(), `members of ${what}`);

@@ -19,30 +19,42 @@ export class Story {
 		return story;
 	}
 
+	/* Asks for an order, once; the answer as it came. */
+	ask({ quantity = 1, key = newKey() } = {}) {
+		return exchange(need('SOUK_URL'), 'POST', '/api/orders', {
+			body: JSON.stringify({ items: lines([this.goods.id, quantity]), ...ADDRESS }),
+			address: newAddress(),
+			headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${this.buyer.token}`, 'Idempotency-Key': key },
+		});
+	}
+
 	/*
-	 * Asks for an order until the shop has confirmed it, as a client with an
+	 * Asks until the shop has confirmed the order, as a client with an
 	 * Idempotency-Key may: any answer may be lost on the way.
 	 */
-	async place({ quantity = 1, key = newKey(), hurry = true } = {}) {
-		const body = JSON.stringify({ items: lines([this.goods.id, quantity]), ...ADDRESS });
+	async place({ quantity = 1, key = newKey() } = {}) {
 		const placed = await until('the order is placed', async () => {
-			const answer = await exchange(need('SOUK_URL'), 'POST', '/api/orders', {
-				body,
-				address: newAddress(),
-				headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${this.buyer.token}`, 'Idempotency-Key': key },
-			});
-			if (hurry && answer.status !== 201) {
-				/* Whoever began it is dead, or away, and will not say so. */
-				await run`UPDATE ops.idempotency SET created_at = created_at - interval '1 hour'
-				           WHERE user_id = ${this.buyer.id} AND key = ${key} AND status IS NULL`;
-				await this.alarm();
-			}
-			assert.ok([201, 409, 500, 502, 503, 504].includes(answer.status), answer.bytes.toString());
-			return answer.status === 201 && JSON.parse(answer.bytes);
+			const answer = await this.ask({ quantity, key });
+			if (answer.status === 201)
+				return JSON.parse(answer.bytes);
+			assert.ok([409, 500, 502, 503, 504].includes(answer.status), answer.bytes.toString());
+			/* Whoever began it is dead, or away, and will not say so. */
+			await run`UPDATE ops.idempotency SET created_at = created_at - interval '1 hour'
+			           WHERE user_id = ${this.buyer.id} AND key = ${key} AND status IS NULL`;
+			await this.alarm();
+			return false;
 		}, { every: 100 });
 		if (!this.orders.includes(placed.id))
 			this.orders.push(placed.id);
 		return placed;
+	}
+
+	/* The one order that a request left behind, whatever it answered. */
+	async left() {
+		return (await until('the order is there', async () => {
+			const found = await this.all();
+			return found.length === 1 && found;
+		}))[0].id;
 	}
 
 	/* The buyer's orders, as the database has them. */

@@ -44,12 +44,9 @@ test('placing dies and nobody asks again: the saga goes on by itself', async () 
 	for (const point of ['place_after_commit', 'intent_after_call']) {
 		const story = await Story.begin();
 		const died = crashAt(point);
-		await Promise.race([story.place({ hurry: false }).catch(() => {}), died()]);
+		await story.ask();
 		await died();
-		const [{ id }] = await until('the order is there', async () => {
-			const found = await story.all();
-			return found.length === 1 && found;
-		});
+		const id = await story.left();
 		await story.alarm();
 		await until('the saga waits for the payment', async () => (await story.all())[0].state === 'waiting');
 		assert.equal((await intentsOf(id)).length, 1);
@@ -103,20 +100,18 @@ test('undoing dies before it cancels, and the buyer pays meanwhile: paid', async
 test('a sweeper dies with what it has claimed: another takes over', async () => {
 	const story = await Story.begin();
 	const first = crashAt('intent_before_call');
-	const placing = story.place({ hurry: false, key: newKey() }).catch((error) => error);
+	await story.ask();
 	await first();
+	const id = await story.left();
 	const died = crashAt('recover_after_claim');
-	await until('the order is there', async () => (await story.all()).length === 1);
 	await story.alarm();
 	await died();
 	await always();
 
-	const [{ id }] = await story.all();
 	await story.payable(id);
 	await story.pay(id);
 	await story.until(id, 'paid');
 	await settled([id]);
-	await placing;
 });
 
 /* A second intent for an order, as a key given up may leave one. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, newAddress, refuse, refuseFields } from '../../lib/client.mjs';
 import { refusesBadBodies } from '../../lib/bad.mjs';
-import { admin, assertMembers, assertUser, freshEmail, login, newKey, PASSWORD } from '../../lib/shop.mjs';
+import { admin, assertMembers, assertUser, freshEmail, login, newKey, PASSWORD, unanswered } from '../../lib/shop.mjs';
 import { value } from '../../lib/sql.mjs';
 
 const PATH = '/api/auth/register';
@@ -146,6 +146,10 @@ test('the same Idempotency-Key registers once and answers alike', async () => {
 	assert.equal(again.headers['idempotent-replayed'], 'true');
 	await refuse(422, 'idempotency_key_reused', 'POST', PATH,
 	    { key, json: { ...json, email: freshEmail() } });
+
+	await unanswered(key);
+	const busy = await refuse(409, 'request_in_progress', 'POST', PATH, { key, json });
+	assert.match(busy.headers['retry-after'], /^\d+$/);
 });
 
 test('the auth limit of an address is told and kept', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { call } from '../../lib/client.mjs';
 import { refusesBadBodies, refusesBadTokens } from '../../lib/bad.mjs';
-import { admin, assertProduct, customer, newKey, product, seller, stockOf, unique } from '../../lib/shop.mjs';
+import { admin, assertProduct, customer, newKey, product, seller, stockOf, unanswered, unique } from '../../lib/shop.mjs';
 import { rows, value } from '../../lib/sql.mjs';
 
 const PATH = '/api/products';
@@ -173,6 +173,10 @@ test('the same Idempotency-Key makes one product', async () => {
 	const other = await seller();
 	const theirs = await other.call('POST', PATH, { key, json, expect: 201 });
 	assert.notEqual(theirs.json.id, first.json.id);
+
+	await unanswered(key);
+	const busy = await owner.refuse(409, 'request_in_progress', 'POST', PATH, { key, json });
+	assert.match(busy.headers['retry-after'], /^\d+$/);
 });
 
 test('20 requests with one key at once make one product', async () => {

@@ -101,6 +101,8 @@ test('parameters out of bounds are 400, all at once', async () => {
 	await buyer.refuseFields(['cursor'], 'GET', `${PATH}?cursor=nonsense`);
 	await buyer.refuseFields(['seller'], 'GET', `${PATH}?seller=you`);
 	await (await admin()).refuseFields(['user'], 'GET', `${PATH}?user=abc`);
+	for (const bad of ['status=%', 'status=%zz', 'status=%00'])
+		await buyer.refuse(400, 'malformed_request', 'GET', `${PATH}?${bad}`);
 });
 
 let somebody;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { refusesBadBodies, refusesBadTokens } from '../../lib/bad.mjs';
-import { ADDRESS, admin, assertOrder, cents, customer, lines, newKey, order, place, product, seller, stockOf, unique } from '../../lib/shop.mjs';
+import { ADDRESS, admin, assertOrder, cents, customer, lines, newKey, order, place, product, seller, stockOf, unanswered, unique } from '../../lib/shop.mjs';
 import { intent } from '../../lib/simulator.mjs';
 import { one, run, value } from '../../lib/sql.mjs';
 
@@ -231,6 +231,11 @@ test('the same Idempotency-Key answers byte for byte, once placed', async () => 
 	const theirs = await other.call('POST', PATH, { key, json, expect: 201 });
 	assert.notEqual(theirs.json.id, first.json.id);
 	assert.equal(theirs.headers['idempotent-replayed'], undefined);
+
+	await unanswered(key);
+	const busy = await buyer.refuse(409, 'request_in_progress', 'POST', PATH, { key, json });
+	assert.match(busy.headers['retry-after'], /^\d+$/);
+	assert.equal(await orders(), count + 1);
 });
 
 test('without a key each request is an order', async () => {

@@ -1,0 +1,28 @@
+/*
+ * DELETE /simulator/faults
+ *
+ * Everything works again.  What is delayed already stays so.
+ */
+#include "sim.h"
+
+QUERY(clear, "SELECT stripe_sim.clear_faults()");
+
+ENDPOINT(clear_faults) = {
+	.method  = HTTP_DELETE,
+	.path    = "/simulator/faults",
+	.summary = "Let everything work again",
+	.access  = ACCESS_SIGNED,
+	.rate    = RATE_NONE,
+	.errors  = ERRORS(ERR_UNAUTHENTICATED),
+};
+
+static struct status
+clear_faults(struct req *rq)
+{
+	const char *key;
+
+	if (sim_key(rq, &key) != SIM_KEY_SECRET)
+		return fail(rq, ERR_UNAUTHENTICATED);
+	db_one(rq, &clear);
+	return reply_json(rq, 200, "[]");
+}

@@ -1,0 +1,97 @@
+/*
+ * From a request to a transition, and back to an answer of Stripe's.
+ */
+#include "sim.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <time.h>
+
+QUERY(call,
+	"SELECT o.status, o.body, o.original, o.replayed, o.limited, o.stall_ms, o.lost, o.due"
+	"  FROM stripe_sim.call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) o");
+
+/* Parameters equal in all but their order are the same request. */
+static const char *
+fingerprint(struct req *rq, const struct sim_call *c)
+{
+	const char *all = fmt(rq, "%s %s %d %s", c->method, c->path, c->publishable, c->params);
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+	char *hex = mem(rq, 2 * sizeof(digest) + 1);
+
+	EVP_Digest(all, strlen(all), digest, &n, EVP_sha256(), NULL);
+	for (unsigned i = 0; i < n; i++) {
+		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+	}
+	return hex;
+}
+
+static void
+stall(int64_t ms)
+{
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+/* lighttpd breaks the connection off when it gets less than was announced. */
+static struct status
+lose_answer(struct req *rq)
+{
+	reply_header(rq, "Content-Length", "65536");
+	return reply_bytes(rq, 200, "application/json", "{", 1);
+}
+
+static void
+add_outcome_headers(struct req *rq, const struct sim_call *c, const struct row *o)
+{
+	int64_t status = row_int(o, "status");
+
+	if (row_text(o, "limited") != NULL)
+		reply_header(rq, "Stripe-Rate-Limited-Reason", row_text(o, "limited"));
+	if (row_bool(o, "replayed"))
+		reply_header(rq, "Idempotent-Replayed", "true");
+	if (c->key != NULL && row_text(o, "original") != NULL)
+		reply_header(rq, "Original-Request", row_text(o, "original"));
+	if (c->key != NULL && status < 500 && status != 429)
+		reply_header(rq, "Stripe-Should-Retry", status == 409 ? "true" : "false");
+}
+
+const struct row *
+sim_execute(struct req *rq, const struct sim_call *c, const char *operation, const char *id)
+{
+	const char *host = req_header(rq, "HTTP_HOST");
+	const struct row *outcome = db_one(rq, &call, operation, id, c->params, c->method,
+	    c->path, c->request_id, c->key, fingerprint(rq, c),
+	    c->publishable ? "true" : "false",
+	    fmt(rq, "http://%s", host == NULL ? "localhost" : host));
+
+	if (row_bool(outcome, "due"))
+		after_reply(rq, sim_send_soon);
+	return outcome;
+}
+
+struct status
+sim_answer(struct req *rq, const struct sim_call *c, const struct row *outcome)
+{
+	stall(row_int(outcome, "stall_ms"));
+	if (row_bool(outcome, "lost"))
+		return lose_answer(rq);
+	add_outcome_headers(rq, c, outcome);
+	return reply_json(rq, (int)row_int(outcome, "status"), row_text(outcome, "body"));
+}
+
+struct status
+sim_call(struct req *rq, enum sim_caller caller, const char *operation, const char *id,
+    const struct sim_param *params)
+{
+	struct sim_call c;
+
+	if (!sim_read_call(rq, &c, caller, params))
+		return c.refusal;
+	return sim_answer(rq, &c, sim_execute(rq, &c, operation, id));
+}

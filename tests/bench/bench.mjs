@@ -1,0 +1,230 @@
+/*
+ * Measures, in an order in which nothing disturbs what comes after it, and
+ * prints two tables: what was measured, and what it means for the targets.
+ */
+import { availableParallelism, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { call } from '../lib/client.mjs';
+import { need } from '../lib/env.mjs';
+import { mainPid, kill } from '../lib/stack.mjs';
+import { execute, wrk } from './load.mjs';
+import { busy, cpu, platform, workers } from './processes.mjs';
+import { environmentOf, setStage } from './stage.mjs';
+import { median, ratio, table } from './table.mjs';
+import { prepareTurns } from './turns.mjs';
+
+const ROUNDS = 5;
+const STARTS = 15;
+const repository = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const build = resolve(repository, process.env.B ?? 'build');
+const cores = availableParallelism();
+const say = (text) => console.error(`bench: ${text}`);
+const percent = (n) => `${(n * 100).toFixed(n < 0.1 ? 1 : 0)} %`;
+
+/* One turn: its rate, and the microseconds of CPU that each kind of process
+ * spent on one of its requests. */
+async function take({ run, pays = {} }) {
+	const who = Object.entries(pays).map(([kind, pids]) => [kind, pids()]);
+	const before = who.map(([, pids]) => cpu(pids));
+	const result = await run();
+	const spent = Object.fromEntries(who.map(([kind, pids], i) =>
+	    [kind, (cpu(pids) - before[i]) / (result.requests ?? NaN)]));
+
+	return { rate: result.rate, failed: result.failed, spent };
+}
+
+/* Round and round, so that a noisy minute is everybody's. */
+async function goRound(turns) {
+	const results = Object.fromEntries(Object.keys(turns).map((name) => [name, []]));
+
+	for (const turn of Object.values(turns))
+		await turn.run();		/* connections, caches, plans */
+	for (let round = 0; round < ROUNDS; round++) {
+		say(`round ${round + 1} of ${ROUNDS}`);
+		for (const [name, turn] of Object.entries(turns)) {
+			const result = await take(turn);
+			if (result.failed > 0)
+				throw new Error(`${turn.what}: ${result.failed} requests failed`);
+			results[name].push(result);
+		}
+	}
+	return results;
+}
+
+const rates = (results) => results.map(({ rate }) => rate);
+
+/* A worker dies every half second; who was being served by it loses. */
+async function underKills(stage) {
+	const SECONDS = 5;
+	let over = false;
+	const load = wrk({ url: stage.url, path: '/bench/nothing' }, { seconds: SECONDS })
+	    .finally(() => { over = true; });
+	let kills = 0;
+
+	for (await pause(500); !over && kills < SECONDS * 2 - 1; await pause(500)) {
+		const [victim] = workers(stage.supervisor, 'bench-nothing');
+		if (victim === undefined)
+			continue;		/* both are being replaced */
+		kill(victim);
+		kills++;
+	}
+	return { kills, ...await load };
+}
+
+/* Fast requests of a function one of whose workers is always asleep. */
+async function besideASlowOne(stage) {
+	const slow = wrk({ url: stage.url, path: '/bench/sleep?ms=50' }, { connections: 1, seconds: 3 });
+
+	await pause(300);
+	const fast = await wrk({ url: stage.url, path: '/bench/sleep' }, { connections: 8, seconds: 2 });
+	await slow;
+	return fast;
+}
+
+/* Milliseconds from exec to the end of the first answer, in the environment
+ * that the supervisor gives. */
+async function firstAnswers(binary, context, uri, variables = []) {
+	const out = await execute(join(build, 'bench', 'first_answer'), [String(STARTS),
+		join(need('SOUK_BIN'), binary), 'GET', uri, ...variables],
+	    { env: { PATH: process.env.PATH, ...environmentOf(context) } });
+
+	return out.trim().split('\n').map((us) => Number(us) / 1000);
+}
+
+/* Seconds until a whole stack of its own is up: made new, and started again. */
+async function wholeStarts() {
+	const directory = mkdtempSync(join(tmpdir(), 'souk-bench-up.'));
+	const local = (command, ...args) => execute(join(repository, 'deploy', 'local', command),
+	    ['--run', directory, ...args], { env: { ...process.env, QUIET: 'yes' } });
+	const up = async () => {
+		const begun = performance.now();
+		await local('up', '--free-ports', '--profile', 'test',
+		    '--bin', need('SOUK_BIN'), '--tools', need('SOUK_TOOLS'));
+		return (performance.now() - begun) / 1000;
+	};
+
+	try {
+		const fresh = await up();
+		await local('down');
+		return { fresh, again: await up() };
+	} finally {
+		await local('down', '--wipe');
+		rmSync(directory, { recursive: true, force: true });
+	}
+}
+
+async function ownLoad() {
+	const since = busy();
+
+	await pause(1000);
+	return since(cores);
+}
+
+function ratesTable(turns, results) {
+	const of = (name, other) => other === undefined ? '' : percent(ratio(rates(results[name]), rates(results[other])).median);
+	const against = { uncached: 'listSql', order: 'orderSql', orderSimulated: 'orderSql' };
+	const spent = (name, kind) => {
+		const each = results[name].map((result) => result.spent[kind]).filter((us) => us !== undefined);
+		return each.length === 0 ? '' : median(each).toFixed(0);
+	};
+
+	return table([
+		['', 'a second', 'spread', 'of static', 'of nothing', 'of pgbench',
+		    'gateway', 'function', 'redis', 'postgres'],
+		...Object.entries(turns).map(([name, { what }]) => {
+			const all = rates(results[name]);
+			return [what, median(all).toFixed(0),
+			    percent((Math.max(...all) - Math.min(...all)) / median(all)),
+			    of(name, 'static'), of(name, 'nothing'), of(name, against[name]),
+			    ...['gateway', 'function', 'redis', 'postgres'].map((kind) => spent(name, kind))];
+		}),
+	]);
+}
+
+function memoryTable(fresh, used) {
+	const mega = (kib) => (kib / 1024).toFixed(1);
+	const total = (kinds) => kinds.reduce((sum, [, m]) => ({ processes: sum.processes + m.processes,
+		rss: sum.rss + m.rss, pss: sum.pss + m.pss }), { processes: 0, rss: 0, pss: 0 });
+	const row = (name, a, b) => [name, a.processes, mega(a.rss), mega(a.pss), mega(b.rss), mega(b.pss)];
+
+	return table([
+		['MB', 'processes', 'RSS', 'PSS', 'RSS after load', 'PSS after load'],
+		...fresh.map(([name, a], i) => row(name, a, used[i][1])),
+		row('all', total(fresh), total(used)),
+	]);
+}
+
+/* [what, target, measured, noise, met] */
+function verdicts({ results, slow, kills, quick, database, starts, memory }) {
+	const compare = (what, a, b, least, show = percent) => {
+		const r = ratio(rates(results[a]), rates(results[b]));
+		return [what, `>= ${show(least)}`, show(r.median), `${show(r.least)} to ${show(r.most)}`, r.median >= least];
+	};
+	const below = (what, limit, values, unit, digits = 1) => {
+		const show = (n) => `${n.toFixed(digits)} ${unit}`;
+		return [what, `< ${limit} ${unit}`, show(median(values)),
+		    values.length > 1 ? `${show(Math.min(...values))} to ${show(Math.max(...values))}` : '',
+		    median(values) < limit];
+	};
+	const times = (n) => `${n.toFixed(2)} x`;
+
+	return [
+		compare('a function that does nothing, of stock libfcgi', 'nothing', 'stock', 1.2, times),
+		compare('product list, cached, of the same bytes from memory', 'cached', 'memory', 0.8),
+		compare('POST order, of pgbench with its transactions', 'order', 'orderSql', 0.6),
+		below('p99 of fast requests beside one of 50 ms', 10, slow.map(({ p99 }) => p99 / 1000), 'ms'),
+		['requests lost when a worker is killed twice a second', `<= ${kills.kills}`, String(kills.failed),
+		    `of ${kills.requests}`, kills.failed <= kills.kills],
+		below('exec to first answer, without Postgres', 10, quick, 'ms'),
+		below('exec to first answer, with Postgres, Redis and a token', 20, database, 'ms'),
+		below('start of the whole stack', 10, [starts.again], 's'),
+		below('start of the whole stack, made new', 10, [starts.fresh], 's'),
+		below('PSS of the idle platform', 60, [memory.reduce((sum, [, m]) => sum + m.pss, 0) / 1024], 'MB'),
+	];
+}
+
+async function measure(stage, fresh) {
+	const turns = await prepareTurns(stage);
+	const idle = await ownLoad();
+	const results = await goRound(turns);
+	const measured = { results, memory: fresh, slow: [] };
+	const { accessToken } = (await call('POST', '/api/auth/login', { expect: 200,
+		json: { email: process.env.CUSTOMER_EMAIL, password: process.env.CUSTOMER_PASSWORD } })).json;
+
+	const used = platform(mainPid('gateway'), mainPid('functions'));
+	say('a slow request among fast ones');
+	for (let i = 0; i < 3; i++)
+		measured.slow.push(await besideASlowOne(stage));
+	say('killing workers');
+	measured.kills = await underKills(stage);
+	say('first answers');
+	measured.quick = await firstAnswers('orders-place', 'orders', '/health');
+	measured.database = await firstAnswers('users-profile', 'users', '/api/users/profile',
+	    [`HTTP_AUTHORIZATION=Bearer ${accessToken}`]);
+	say('starting whole stacks');
+	measured.starts = await wholeStarts();
+
+	console.log(`\n${ROUNDS} rounds of turns of a second, 16 connections; the machine's ${cores} cores are`
+	    + ` everybody's, ${idle.toFixed(1)} of them busy before the first.`);
+	console.log('gateway, function, redis and postgres: microseconds of CPU a request\n');
+	console.log(`${ratesTable(turns, results)}\n`);
+	console.log(`${memoryTable(fresh, used)}\n`);
+	console.log(table([['', 'target', 'measured', 'least to most', ''],
+		...verdicts(measured).map((row) => [...row.slice(0, 4), row[4] ? 'met' : 'NOT MET'])], [0, 4]));
+}
+
+/* A stack is idle once it is up; nothing of the bench runs yet. */
+const fresh = platform(mainPid('gateway'), mainPid('functions'));
+const list = await call('GET', '/api/products', { expect: 200 });
+
+for (const signal of ['SIGINT', 'SIGTERM'])
+	process.once(signal, () => process.exit(130));
+const stage = await setStage(list.bytes);
+try {
+	await measure(stage, fresh);
+} finally {
+	await stage.close();
+}

@@ -1,0 +1,94 @@
+/*
+ * What processes use: their CPU time, their memory, and whose they are.
+ */
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+
+/* Of a process that has gone meanwhile, undefined. */
+function read(pid, file) {
+	try {
+		return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+	} catch (error) {
+		if (['ENOENT', 'ESRCH'].includes(error.code))
+			return undefined;
+		throw error;
+	}
+}
+
+export function children(parent) {
+	return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number).filter((pid) => {
+		const stat = read(pid, 'stat');
+		const [state, of] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+		return Number(of) === parent && state !== 'Z';
+	});
+}
+
+export function program(pid) {
+	try {
+		return basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, '');
+	} catch (error) {
+		if (['ENOENT', 'ESRCH'].includes(error.code))
+			return '';
+		throw error;
+	}
+}
+
+/* The master of a function under this supervisor, and its workers. */
+export function workers(supervisor, name) {
+	const master = children(supervisor).find((pid) => program(pid) === name);
+
+	if (master === undefined)
+		throw new Error(`${name} does not run`);
+	return children(master);
+}
+
+/* Microseconds of CPU, to the nanosecond where the kernel counts them. */
+export function cpu(pids) {
+	return pids.reduce((sum, pid) => sum + Number((read(pid, 'schedstat') ?? '0').split(' ')[0]) / 1000, 0);
+}
+
+/* KiB. */
+export function memory(pids) {
+	const total = { processes: 0, rss: 0, pss: 0 };
+
+	for (const pid of pids) {
+		const rollup = read(pid, 'smaps_rollup');
+		if (!rollup)
+			continue;
+		total.processes++;
+		total.rss += Number(/^Rss:\s+(\d+)/m.exec(rollup)[1]);
+		total.pss += Number(/^Pss:\s+(\d+)/m.exec(rollup)[1]);
+	}
+	return total;
+}
+
+/* The idle platform, by what its processes are. */
+export function platform(gateway, supervisor) {
+	const masters = children(supervisor);
+	const isSimulator = (pid) => program(pid) === 'stripe-sim';
+	const functions = masters.filter((pid) => !isSimulator(pid));
+	const simulator = masters.filter(isSimulator);
+
+	return [
+		['lighttpd', memory([gateway, ...children(gateway)])],
+		['supervisor', memory([supervisor])],
+		['masters', memory(functions)],
+		['workers', memory(functions.flatMap(children))],
+		['simulator', memory(simulator.concat(simulator.flatMap(children)))],
+	];
+}
+
+/* How many cores are busy, over a time. */
+export function busy() {
+	const now = () => {
+		const [user, nice, system, idle, wait, irq, soft] = readFileSync('/proc/stat', 'utf8')
+		    .split('\n')[0].split(/\s+/).slice(1).map(Number);
+		return { used: user + nice + system + irq + soft, all: idle + wait + user + nice + system + irq + soft };
+	};
+	const start = now();
+
+	return (cores) => {
+		const end = now();
+		return (end.used - start.used) / (end.all - start.all) * cores;
+	};
+}

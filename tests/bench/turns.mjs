@@ -1,0 +1,140 @@
+/*
+ * Everything whose rates are compared: who asks whom for what.
+ *
+ * A turn's `run` measures for a second and resolves to { rate, failed }; where
+ * `pays` is given, it names the processes whose CPU time that cost.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { call } from '../lib/client.mjs';
+import { need } from '../lib/env.mjs';
+import * as sql from '../lib/sql.mjs';
+import { mainPid, workers as workersOfStack } from '../lib/stack.mjs';
+import { execute, pgbench, wrk } from './load.mjs';
+import { children, workers } from './processes.mjs';
+import { environmentOf } from './stage.mjs';
+
+const PRODUCTS = 16;		/* that orders are for */
+const WORKERS = 2;		/* of a function, so as many connections to Postgres */
+
+/* The statement as the function has it. */
+async function statement(binary, name) {
+	const { queries } = JSON.parse(await execute(join(need('SOUK_BIN'), binary), ['--describe']));
+	return queries.find((query) => query.name === name).sql;
+}
+
+const quote = (value) => value === null ? 'NULL' : value.sql ?? `'${String(value).replaceAll("'", "''")}'`;
+const fillIn = (text, values) => text.replace(/\$(\d+)/g, (_, n) => quote(values[n - 1]));
+
+/* Prepared once a connection, as the function does. */
+async function listScript(directory) {
+	const file = join(directory, 'list.sql');
+	const parameters = [null, null, null, null, null, null, null, null, '0_999999999999', '20', '0', '1'];
+
+	writeFileSync(file, `\\if :ready = 0
+PREPARE list AS ${await statement('catalog-list', 'newest')};
+\\set ready 1
+\\endif
+EXECUTE list(${parameters.map(quote).join(', ')});
+`);
+	return [file];
+}
+
+/* The two transactions of an order, a script for each product. */
+async function orderScripts(directory, buyer, ids) {
+	const place = await statement('orders-place', 'place');
+	const created = await statement('orders-place', 'intent_created');
+	const shipping = JSON.stringify({ address: '1 Market Street', city: 'Riga', state: null,
+		zip: 'LV-1010', country: 'LV', notes: null });
+	const intent = { sql: "('pi_pgbench' || :id::text)" };
+
+	return ids.map((id) => {
+		const file = join(directory, `order-${id}.sql`);
+		const items = JSON.stringify([{ productId: String(id), quantity: '1' }]);
+
+		writeFileSync(file, `${fillIn(place, [buyer, items, shipping, 'USD', '1000', '1000',
+			'pgbench', '30', '1800', null, 'fingerprint'])} \\gset
+${fillIn(created, [{ sql: ':id' }, { sql: ':epoch' }, intent, intent, '60'])};
+`);
+		return file;
+	});
+}
+
+/* What orders are for, enough of it for all of them. */
+async function stockUp() {
+	const found = await sql.rows`SELECT id FROM catalog.product WHERE is_active ORDER BY id LIMIT ${PRODUCTS}`;
+	const ids = found.map(({ id }) => id);
+
+	await sql.run`UPDATE catalog.stock SET received = received + 10000000, available = available + 10000000
+	               WHERE product_id IN (${sql.raw(ids.join(', '))})`;
+	return ids;
+}
+
+/* Else the sagas of the orders would come for their payments while others are
+ * measured. */
+const letSagasSleep = () => sql.run`UPDATE orders.saga SET wake_at = now() + interval '1 day'
+	WHERE state = 'waiting' AND wake_at < now() + interval '1 hour'`;
+
+const sagasAwake = () => sql.value`SELECT count(*) AS n FROM orders.saga WHERE state <> 'waiting'`;
+
+export async function prepareTurns(stage) {
+	const { accessToken, user } = (await call('POST', '/api/auth/login', { expect: 200,
+		json: { email: process.env.CUSTOMER_EMAIL, password: process.env.CUSTOMER_PASSWORD } })).json;
+	const signedIn = { Authorization: `Bearer ${accessToken}` };
+	const ids = await stockUp();
+	const list = await listScript(stage.directory);
+	const orders = await orderScripts(stage.directory, user.id, ids);
+
+	const redis = [mainPid('redis')];
+	const postgres = () => children(mainPid('postgres'));
+	const mine = (name) => () => workers(stage.supervisor, name);
+	const stacks = (name) => () => workersOfStack(name);
+	const paid = (who, more = {}) => ({ gateway: () => [stage.gateway], function: who, ...more });
+	const get = (path, headers) => () => wrk({ url: stage.url, path, headers });
+	const post = (url) => async () => {
+		const result = await wrk({ url, method: 'POST', path: '/api/orders',
+			headers: { ...signedIn, 'Content-Type': 'application/json' },
+			body: `{"items":[{"productId":%{${ids.join(',')}},"quantity":1}],`
+			    + '"shippingAddress":"1 Market Street","shippingCity":"Riga",'
+			    + '"shippingZip":"LV-1010","shippingCountry":"LV"}' });
+		await letSagasSleep();
+		return result;
+	};
+
+	return {
+		static: { what: 'a static file of lighttpd, as large as the list', run: get('/bench/static'),
+			pays: { gateway: () => [stage.gateway] } },
+		stock: { what: 'a function that does nothing, stock libfcgi', run: get('/bench/stock'),
+			pays: paid(() => children(stage.stock)) },
+		nothing: { what: 'a function that does nothing', run: get('/bench/nothing'),
+			pays: paid(mine('bench-nothing')) },
+		memory: { what: 'the bytes of the list, from memory', run: get('/bench/memory'),
+			pays: paid(mine('bench-memory')) },
+		cached: { what: 'product list, cached', run: get('/api/products'),
+			pays: paid(stacks('catalog-list'), { redis: () => redis }) },
+		byId: { what: 'product by id, cached', run: get(`/api/products/${ids[0]}`),
+			pays: paid(stacks('catalog-get'), { redis: () => redis }) },
+		profile: { what: 'profile, with a token', run: get('/api/users/profile', signedIn),
+			pays: paid(stacks('users-profile'), { redis: () => redis, postgres }) },
+		uncached: { what: 'product list, not cached', run: get('/api/products?cursor=0_%{n}'),
+			pays: paid(stacks('catalog-list'), { redis: () => redis, postgres }) },
+		listSql: { what: 'pgbench: the statement of the list',
+			run: () => pgbench(environmentOf('catalog').DATABASE_URL, list,
+			    { clients: WORKERS, variables: { ready: 0 } }) },
+		order: { what: 'POST order, Stripe answers at once', run: post(stage.url),
+			pays: paid(mine('orders-place'), { redis: () => redis, postgres }) },
+		orderSql: { what: 'pgbench: the two transactions of an order',
+			run: async () => {
+				const result = await pgbench(environmentOf('orders').DATABASE_URL, orders,
+				    { clients: WORKERS });
+				const awake = await sagasAwake();
+				if (awake > 0)
+					throw new Error(`pgbench left ${awake} orders without their second transaction`);
+				await letSagasSleep();
+				return result;
+			} },
+		orderSimulated: { what: 'POST order, the simulator', run: post(need('SOUK_URL')),
+			pays: { gateway: () => [mainPid('gateway')], function: stacks('orders-place'),
+				redis: () => redis, postgres } },
+	};
+}
