@@ -118,7 +118,9 @@ address_of_client(struct req *rq)
 
 		while (n > 0 && list[n - 1] != ',')
 			n--;
-		hop = list + n + strspn(list + n, " ");
+		hop = list + n + strspn(list + n, " \t");
+		while (list + end > hop && strchr(" \t", list[end - 1]) != NULL)
+			end--;
 		hop = arena_copy(&rq->arena, hop, (size_t)(list + end - hop));
 		if (!read_address(hop, ignored))
 			break;

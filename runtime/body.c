@@ -29,11 +29,42 @@ utf8_length(const unsigned char *s, size_t n)
 	return length;
 }
 
+const char *
+body_excerpt(struct req *rq, const char *s)
+{
+	size_t whole = strlen(s), n = 0;
+
+	while (n < whole) {
+		size_t length = utf8_length((const unsigned char *)s + n, whole - n);
+
+		if (length == 0 || n + length > MAX_EXCERPT)
+			break;
+		n += length;
+	}
+	return arena_copy(&rq->arena, s, n);
+}
+
 static bool
 refuse(struct scan *s, const char *problem)
 {
 	s->problem = problem;
 	return false;
+}
+
+/* The length of an escape, 0 when it is not one: cJSON takes \uZZZZ for a NUL. */
+static size_t
+escape_length(const char *at, const char *end)
+{
+	static const char hex[] = "0123456789abcdefABCDEF";
+
+	if (end - at < 2 || memchr("\"\\/bfnrtu", at[1], 9) == NULL)
+		return 0;
+	if (at[1] != 'u')
+		return 2;
+	for (int i = 2; i < 6; i++)
+		if (end - at <= i || memchr(hex, at[i], sizeof(hex) - 1) == NULL)
+			return 0;
+	return 6;
 }
 
 static bool
@@ -51,9 +82,11 @@ scan_string(struct scan *s)
 			return true;
 		}
 		if (*s->at == '\\') {
-			if (s->end - s->at >= 6 && memcmp(s->at, "\\u0000", 6) == 0)
+			n = escape_length(s->at, s->end);
+			if (n == 0)
+				return refuse(s, "The body is not valid JSON");
+			if (n == 6 && memcmp(s->at, "\\u0000", 6) == 0)
 				return refuse(s, "A string holds a NUL character");
-			n = 2;
 		}
 		s->at += n;
 	}
@@ -150,8 +183,8 @@ settle(struct scan *s, cJSON *node)
 		for (cJSON *before = node->child; child->string != NULL && before != child;
 		    before = before->next)
 			if (strcmp(before->string, child->string) == 0)
-				return refuse(s, fmt(s->rq,
-				    "The field \"%.100s\" stands there twice", child->string));
+				return refuse(s, fmt(s->rq, "The field \"%s\" stands there twice",
+				    body_excerpt(s->rq, child->string)));
 		if (!settle(s, child))
 			return false;
 	}

@@ -13,13 +13,21 @@
 
 #include <cjson/cJSON.h>
 
-enum { MAX_JSON_DEPTH = 32, MAX_JSON_VALUES = 10000, MAX_JSON_MEMBERS = 200 };
+enum {
+	MAX_JSON_DEPTH = 32,
+	MAX_JSON_VALUES = 10000,
+	MAX_JSON_MEMBERS = 200,
+	MAX_EXCERPT = 100		/* bytes */
+};
 
 /*
  * The root, or NULL with *problem saying what is wrong.  The valuestring of a
  * number is its text as sent.  Lives in the request's arena.
  */
 cJSON	*body_parse(struct req *, const char *bytes, size_t n, const char **problem);
+
+/* As much of a client's text as a message quotes, in whole characters. */
+const char *body_excerpt(struct req *, const char *);
 
 /* Length of the valid UTF-8 sequence at s (RFC 3629), 0 when it is not one. */
 size_t	 utf8_length(const unsigned char *s, size_t n);

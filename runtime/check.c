@@ -255,8 +255,8 @@ check_unknown(struct req *rq, const struct field *fields, const cJSON *object,
 
 	cJSON_ArrayForEach(m, object)
 		if (find_field(fields, F_BODY, m->string) == NULL)
-			complain(rq, fmt(rq, "%s%.100s", prefix, m->string), "unknown",
-			    "There is no such field");
+			complain(rq, fmt(rq, "%s%s", prefix, body_excerpt(rq, m->string)),
+			    "unknown", "There is no such field");
 }
 
 static const char *

@@ -193,15 +193,24 @@ method_fits(const char *method, const struct endpoint *e)
 	    (e->method == HTTP_GET && strcmp(method, "HEAD") == 0);
 }
 
-/* A literal segment beats a {name} where both fit. */
+/* A literal segment beats a {name} where both fit, and either the path of all. */
 static size_t
-literals(const char *pattern)
+precision(const char *pattern)
 {
 	size_t n = 0;
 
 	for (; *pattern != '\0'; pattern++)
-		n += *pattern == '/' && pattern[1] != '{';
+		if (*pattern == '/')
+			n += pattern[1] == '*' ? 0 : pattern[1] == '{' ? 1 : 2;
 	return n;
+}
+
+static const char *
+add_allowed(struct req *rq, const char *allow, const char *methods)
+{
+	if (allow == NULL)
+		return methods;
+	return strstr(allow, methods) != NULL ? allow : fmt(rq, "%s, %s", allow, methods);
 }
 
 const struct entry *
@@ -217,9 +226,8 @@ request_route(struct req *rq, const char **allow)
 		if (!path_fits(rq, e->path))
 			continue;
 		if (!method_fits(rq->method, e))
-			*allow = *allow == NULL ? names[e->method]
-			    : fmt(rq, "%s, %s", *allow, names[e->method]);
-		else if (best == NULL || literals(e->path) > literals(best->endpoint->path))
+			*allow = add_allowed(rq, *allow, names[e->method]);
+		else if (best == NULL || precision(e->path) > precision(best->endpoint->path))
 			best = *at;
 	}
 	if (best != NULL)

@@ -54,6 +54,8 @@ response_text(struct req *rq, size_t *n)
 
 	for (const struct header *h = rq->headers; h != NULL; h = h->next)
 		room += strlen(h->name) + strlen(h->value) + 4;
+	if (has_body)
+		room += strlen(rq->content_type_out);
 	at = text = arena_alloc(&rq->arena, room);
 	snprintf(status, sizeof(status), "%d %s", rq->status, reason(rq->status));
 	at = put_header(at, "Status", status);

@@ -125,13 +125,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 		  WHERE word <> '') AS prefix) q;
 $$;
 
--- A slug that no other product has: the name's, numbered when taken.
-CREATE FUNCTION catalog.product_slug(p_name text) RETURNS text
+-- The slug of a name; with p_numbered one that nobody else has.
+CREATE FUNCTION catalog.product_slug(p_name text, p_numbered boolean) RETURNS text
 LANGUAGE sql VOLATILE AS $$
-	SELECT CASE WHEN EXISTS (SELECT FROM catalog.product WHERE slug = base)
-		THEN base || '-' || substr(md5(random()::text), 1, 8) ELSE base END
-	  FROM (SELECT coalesce(nullif(trim(BOTH '-' FROM regexp_replace(
-		lower(p_name), '[^a-z0-9]+', '-', 'g')), ''), 'product') AS base) b;
+	SELECT coalesce(nullif(trim(BOTH '-' FROM regexp_replace(
+		lower(p_name), '[^a-z0-9]+', '-', 'g')), ''), 'product')
+	    || CASE WHEN p_numbered THEN '-' || substr(md5(random()::text), 1, 10) ELSE '' END;
 $$;
 
 -- For orders: name, price and seller of what may be ordered.

@@ -14,12 +14,11 @@ GRANT USAGE ON SCHEMA stripe_sim TO souk_stripe_sim;
 -- Ids and values.
 --
 
--- Letters and digits, up to 32 of them, each nearly even.
+-- Letters and digits, up to 43 of them, each nearly even.
 CREATE FUNCTION stripe_sim.random_text(length integer) RETURNS text
 LANGUAGE sql VOLATILE
-RETURN substr(translate(encode(substr(uuid_send(gen_random_uuid()), 9)
-	|| substr(uuid_send(gen_random_uuid()), 9)
-	|| substr(uuid_send(gen_random_uuid()), 9), 'base64'), '+/', 'xQ'), 2, length);
+RETURN substr(translate(encode(sha256(uuid_send(gen_random_uuid())
+	|| uuid_send(gen_random_uuid())), 'base64'), '+/', 'xQ'), 1, length);
 
 CREATE FUNCTION stripe_sim.epoch(at timestamptz) RETURNS bigint
 LANGUAGE sql STABLE RETURN floor(extract(epoch FROM at))::bigint;
@@ -53,15 +52,20 @@ RETURN string_to_array('usd,aed,afn,all,amd,ang,aoa,ars,aud,awg,azn,bam,bbd,bdt,
 	'std,szl,thb,tjs,top,try,ttd,twd,tzs,uah,ugx,uyu,uzs,vnd,vuv,wst,xaf,xcd,xof,'
 	'xpf,yer,zar,zmw', ',');
 
+-- Functions that run on every payment are plpgsql, which keeps its plans; SQL
+-- functions that cannot be inlined would be planned anew in every call.
+
 -- metadata=, metadata[k]= and metadata[k]=v, applied to what is there.
 CREATE FUNCTION stripe_sim.merge_metadata(old jsonb, params jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
-RETURN CASE jsonb_typeof(params -> 'metadata')
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	RETURN CASE jsonb_typeof(params -> 'metadata')
 	WHEN 'object' THEN (
 		SELECT coalesce(jsonb_object_agg(key, value), '{}')
 		  FROM jsonb_each(old || (params -> 'metadata')) WHERE value <> '""')
 	WHEN 'null' THEN '{}'
 	ELSE old END;
+END $$;
 
 --
 -- What there is.  seq orders the lists; ids are random.
@@ -226,7 +230,7 @@ CREATE TABLE stripe_sim.event (
 CREATE INDEX event_age ON stripe_sim.event (created_at);
 
 -- Whoever sends to an endpoint leases it first: its events leave in order, and
--- one that hangs occupies one sender.
+-- one that hangs occupies one sender.  hangs: the last try had no answer.
 CREATE TABLE stripe_sim.webhook_endpoint (
 	seq        bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
 	id         text PRIMARY KEY,
@@ -238,7 +242,8 @@ CREATE TABLE stripe_sim.webhook_endpoint (
 	metadata   jsonb NOT NULL DEFAULT '{}',
 	api_version text,
 	disabled   boolean NOT NULL DEFAULT false,
-	leased_until timestamptz NOT NULL DEFAULT '-infinity'
+	leased_until timestamptz NOT NULL DEFAULT '-infinity',
+	hangs      boolean NOT NULL DEFAULT false
 );
 
 -- due_at is null once a delivery has succeeded or been given up.  position
@@ -286,6 +291,7 @@ CREATE TABLE stripe_sim.fault (
 	method     text,
 	path       text,
 	event_type text,
+	endpoint   text,
 	ms         integer NOT NULL DEFAULT 0 CHECK (ms >= 0),
 	reason     text,
 	remaining  integer CHECK (remaining > 0)
@@ -376,8 +382,9 @@ $$;
 --
 
 CREATE FUNCTION stripe_sim.payment_method_json(p stripe_sim.payment_method) RETURNS json
-LANGUAGE sql STABLE
-RETURN (SELECT json_build_object('id', p.id, 'object', 'payment_method',
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('id', p.id, 'object', 'payment_method',
 	'allow_redisplay', 'unspecified',
 	'billing_details', json_build_object('address', json_build_object('city', NULL,
 		'country', NULL, 'line1', NULL, 'line2', NULL, 'postal_code', NULL, 'state', NULL),
@@ -395,6 +402,7 @@ RETURN (SELECT json_build_object('id', p.id, 'object', 'payment_method',
 	'created', stripe_sim.epoch(p.created_at), 'customer', NULL, 'customer_account', NULL,
 	'livemode', false, 'metadata', '{}'::json, 'type', 'card')
 	  FROM stripe_sim.card c WHERE c.alias = p.card);
+END $$;
 
 CREATE FUNCTION stripe_sim.payment_intent_json(p stripe_sim.payment_intent) RETURNS json
 LANGUAGE sql STABLE
@@ -437,8 +445,9 @@ RETURN (SELECT json_object_agg(key, value) FROM json_each(object)
 		statement_descriptor_suffix,transfer_data,transfer_group}'));
 
 CREATE FUNCTION stripe_sim.charge_json(p stripe_sim.charge) RETURNS json
-LANGUAGE sql STABLE
-RETURN (SELECT json_build_object('id', p.id, 'object', 'charge',
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('id', p.id, 'object', 'charge',
 	'amount', p.amount, 'amount_captured', p.amount_captured,
 	'amount_refunded', p.amount_refunded, 'application', NULL,
 	'application_fee', NULL, 'application_fee_amount', NULL,
@@ -493,10 +502,12 @@ RETURN (SELECT json_build_object('id', p.id, 'object', 'charge',
 	'status', p.status, 'transfer_data', NULL, 'transfer_group', NULL)
 	  FROM stripe_sim.payment_intent i, stripe_sim.payment_method m, stripe_sim.card c
 	 WHERE i.id = p.payment_intent AND m.id = p.payment_method AND c.alias = m.card);
+END $$;
 
 CREATE FUNCTION stripe_sim.refund_json(p stripe_sim.refund) RETURNS json
-LANGUAGE sql STABLE
-RETURN (SELECT json_build_object('id', p.id, 'object', 'refund', 'amount', p.amount,
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('id', p.id, 'object', 'refund', 'amount', p.amount,
 	'balance_transaction', p.balance_transaction, 'charge', p.charge,
 	'created', stripe_sim.epoch(p.created_at), 'currency', p.currency,
 	'customer', NULL, 'customer_account', NULL,
@@ -510,15 +521,18 @@ RETURN (SELECT json_build_object('id', p.id, 'object', 'refund', 'amount', p.amo
 	'payment_method', c.payment_method, 'reason', p.reason, 'receipt_number', NULL,
 	'source_transfer_reversal', NULL, 'status', p.status, 'transfer_reversal', NULL)
 	  FROM stripe_sim.charge c WHERE c.id = p.charge);
+END $$;
 
 CREATE FUNCTION stripe_sim.event_json(p stripe_sim.event) RETURNS json
-LANGUAGE sql STABLE
-RETURN json_build_object('id', p.id, 'object', 'event', 'api_version', '2026-08-26.dahlia',
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN json_build_object('id', p.id, 'object', 'event', 'api_version', '2026-08-26.dahlia',
 	'created', stripe_sim.epoch(p.created_at), 'data', p.data, 'livemode', false,
 	'pending_webhooks', (SELECT count(DISTINCT d.endpoint) FROM stripe_sim.delivery d
 		WHERE d.event = p.id AND NOT d.delivered),
 	'request', json_build_object('id', p.request, 'idempotency_key', p.idempotency_key),
 	'type', p.type);
+END $$;
 
 -- Without its secret: only the answer to its creation has that.
 CREATE FUNCTION stripe_sim.webhook_endpoint_json(p stripe_sim.webhook_endpoint) RETURNS json
@@ -712,7 +726,8 @@ RETURN pattern = '*' OR type = pattern
 --
 
 -- Takes one use of a fault that fits; null when there is none.
-CREATE FUNCTION stripe_sim.take_fault(p_kinds text[], p_method text, p_path text, p_type text)
+CREATE FUNCTION stripe_sim.take_fault(p_kinds text[], p_method text, p_path text,
+	p_type text DEFAULT NULL, p_endpoint text DEFAULT NULL)
 RETURNS stripe_sim.fault LANGUAGE plpgsql AS $$
 DECLARE
 	f stripe_sim.fault;
@@ -721,6 +736,7 @@ BEGIN
 	 WHERE kind = ANY (p_kinds) AND coalesce(method = p_method, true)
 	   AND coalesce(starts_with(p_path, path), true)
 	   AND coalesce(stripe_sim.type_fits(p_type, event_type), true)
+	   AND coalesce(p_endpoint = endpoint, true)
 	 ORDER BY id LIMIT 1;
 	IF f.remaining IS NULL THEN
 		RETURN f;
@@ -746,7 +762,7 @@ CREATE FUNCTION stripe_sim.deliver_with_faults(p_event text, p_type text, p_endp
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	f stripe_sim.fault := stripe_sim.take_fault('{webhook_delay,webhook_duplicate,'
-		'webhook_reorder,webhook_drop}', NULL, NULL, p_type);
+		'webhook_reorder,webhook_drop}', NULL, NULL, p_type, p_endpoint);
 	held timestamptz := now() + make_interval(secs => coalesce(f.ms, 0) / 1000.0);
 BEGIN
 	CASE f.kind
@@ -772,12 +788,14 @@ CREATE FUNCTION stripe_sim.emit(r stripe_sim.request, p_type text, p_object json
 	p_previous json DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	made text := 'evt_1' || stripe_sim.random_text(23);
+	place bigint;
 BEGIN
 	INSERT INTO stripe_sim.event (id, type, data, request, idempotency_key)
 	VALUES (made, p_type, CASE WHEN p_previous IS NULL
 		THEN json_build_object('object', p_object)
 		ELSE json_build_object('object', p_object, 'previous_attributes', p_previous) END,
-		r.id, r.key);
+		r.id, r.key)
+	RETURNING seq INTO place;
 	IF EXISTS (SELECT FROM stripe_sim.fault WHERE kind LIKE 'webhook%') THEN
 		PERFORM stripe_sim.deliver_with_faults(made, p_type, w.id)
 		   FROM stripe_sim.webhook_endpoint w
@@ -785,11 +803,9 @@ BEGIN
 			WHERE stripe_sim.type_fits(p_type, pattern));
 	ELSE
 		INSERT INTO stripe_sim.delivery (event, endpoint, due_at, position)
-		SELECT e.id, w.id, now(), e.seq
-		  FROM stripe_sim.webhook_endpoint w, stripe_sim.event e
-		 WHERE e.id = made AND NOT w.disabled AND EXISTS (
-			SELECT FROM unnest(w.enabled_events) pattern
-			 WHERE stripe_sim.type_fits(p_type, pattern));
+		SELECT made, w.id, now(), place FROM stripe_sim.webhook_endpoint w
+		 WHERE NOT w.disabled AND EXISTS (SELECT FROM unnest(w.enabled_events) pattern
+			WHERE stripe_sim.type_fits(p_type, pattern));
 	END IF;
 END $$;
 
@@ -798,7 +814,8 @@ END $$;
 --
 
 CREATE FUNCTION stripe_sim.save(pi stripe_sim.payment_intent) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
 	UPDATE stripe_sim.payment_intent SET
 		status = pi.status, amount = pi.amount, amount_capturable = pi.amount_capturable,
 		amount_received = pi.amount_received, currency = pi.currency,
@@ -813,7 +830,7 @@ LANGUAGE sql AS $$
 		shipping = pi.shipping, statement_descriptor = pi.statement_descriptor,
 		statement_descriptor_suffix = pi.statement_descriptor_suffix
 	 WHERE id = pi.id;
-$$;
+END $$;
 
 -- Its row, locked.  A lock that another call holds too long is a 429, as at
 -- Stripe; a buyer's browser must show the intent's own secret.
@@ -850,14 +867,16 @@ BEGIN
 	END IF;
 END $$;
 
-CREATE FUNCTION stripe_sim.intent_answer(r stripe_sim.request, pi stripe_sim.payment_intent,
-	p jsonb) RETURNS stripe_sim.answer LANGUAGE sql STABLE AS $$
-	SELECT (200, CASE WHEN r.publishable
-		THEN stripe_sim.public_view(stripe_sim.payment_intent_json(pi))
-		WHEN p ? 'expand'
-		THEN stripe_sim.expand(stripe_sim.payment_intent_json(pi), stripe_sim.paths(p))
-		ELSE stripe_sim.payment_intent_json(pi) END)::stripe_sim.answer;
-$$;
+CREATE FUNCTION stripe_sim.intent_answer(r stripe_sim.request, p_object json, p jsonb)
+RETURNS stripe_sim.answer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	IF r.publishable THEN
+		RETURN (200, stripe_sim.public_view(p_object));
+	ELSIF p ? 'expand' THEN
+		RETURN (200, stripe_sim.expand(p_object, stripe_sim.paths(p)));
+	END IF;
+	RETURN (200, p_object);
+END $$;
 
 -- 400 payment_intent_unexpected_state, the intent in it.
 CREATE FUNCTION stripe_sim.unexpected_state(pi stripe_sim.payment_intent, p_message text,
@@ -970,6 +989,7 @@ DECLARE
 	pi stripe_sim.payment_intent;
 	confirmed boolean := coalesce((p ->> 'confirm')::boolean, false);
 	unwanted text;
+	object json;
 BEGIN
 	p := p || jsonb_build_object('currency', lower(p ->> 'currency'));
 	PERFORM stripe_sim.check_currency(p ->> 'currency');
@@ -1010,11 +1030,12 @@ BEGIN
 	END IF;
 	pi := stripe_sim.apply(pi, p);
 	INSERT INTO stripe_sim.payment_intent VALUES (pi.*);
-	PERFORM stripe_sim.emit(r, 'payment_intent.created', stripe_sim.payment_intent_json(pi));
+	object := stripe_sim.payment_intent_json(pi);
+	PERFORM stripe_sim.emit(r, 'payment_intent.created', object);
 	IF confirmed THEN
 		RETURN stripe_sim.confirm(r, pi, p);
 	END IF;
-	RETURN stripe_sim.intent_answer(r, pi, p);
+	RETURN stripe_sim.intent_answer(r, object, p);
 END $$;
 
 CREATE FUNCTION stripe_sim.retrieve_intent(r stripe_sim.request, p_id text, p jsonb)
@@ -1028,7 +1049,7 @@ BEGIN
 		PERFORM stripe_sim.missing('payment_intent', p_id, 'intent');
 	END IF;
 	PERFORM stripe_sim.check_client_secret(r, pi, p);
-	RETURN stripe_sim.intent_answer(r, pi, p);
+	RETURN stripe_sim.intent_answer(r, stripe_sim.payment_intent_json(pi), p);
 END $$;
 
 -- Metadata and texts stay writable for ever; what was agreed to does not.
@@ -1065,7 +1086,7 @@ BEGIN
 	END IF;
 	pi := stripe_sim.apply(pi, p);
 	PERFORM stripe_sim.save(pi);
-	RETURN stripe_sim.intent_answer(r, pi, p);
+	RETURN stripe_sim.intent_answer(r, stripe_sim.payment_intent_json(pi), p);
 END $$;
 
 CREATE FUNCTION stripe_sim.confirm_intent(r stripe_sim.request, p_id text, p jsonb)
@@ -1105,7 +1126,8 @@ BEGIN
 	IF card.code IS NOT NULL THEN
 		RETURN stripe_sim.decline(r, pi, card);
 	ELSIF NOT card.challenge THEN
-		RETURN stripe_sim.intent_answer(r, stripe_sim.pay(r, pi, false), p);
+		pi := stripe_sim.pay(r, pi, false);
+		RETURN stripe_sim.intent_answer(r, stripe_sim.payment_intent_json(pi), p);
 	ELSIF p ->> 'off_session' IN ('true', 'one_off', 'recurring')
 	    OR p ->> 'error_on_requires_action' = 'true' THEN
 		RETURN stripe_sim.fail_intent(r, pi, json_build_object('code', 'authentication_required',
@@ -1124,7 +1146,7 @@ BEGIN
 	PERFORM stripe_sim.save(pi);
 	PERFORM stripe_sim.emit(r, 'payment_intent.requires_action',
 		stripe_sim.payment_intent_json(pi));
-	RETURN stripe_sim.intent_answer(r, pi, p);
+	RETURN stripe_sim.intent_answer(r, stripe_sim.payment_intent_json(pi), p);
 END $$;
 
 CREATE FUNCTION stripe_sim.add_charge(pi stripe_sim.payment_intent, p_status text,
@@ -1222,7 +1244,8 @@ BEGIN
 		PERFORM stripe_sim.unexpected_state(pi, format('There is nothing to authenticate:'
 			' this PaymentIntent has a status of %s.', pi.status));
 	ELSIF p ->> 'outcome' = 'succeed' THEN
-		RETURN stripe_sim.intent_answer(r, stripe_sim.pay(r, pi, true), p);
+		pi := stripe_sim.pay(r, pi, true);
+		RETURN stripe_sim.intent_answer(r, stripe_sim.payment_intent_json(pi), p);
 	END IF;
 	answer := stripe_sim.fail_intent(r, pi, json_build_object(
 		'code', 'payment_intent_authentication_failure',
@@ -1252,7 +1275,7 @@ BEGIN
 	pi.next_action := NULL;
 	PERFORM stripe_sim.save(pi);
 	PERFORM stripe_sim.emit(r, 'payment_intent.canceled', stripe_sim.payment_intent_json(pi));
-	RETURN stripe_sim.intent_answer(r, pi, p);
+	RETURN stripe_sim.intent_answer(r, stripe_sim.payment_intent_json(pi), p);
 END $$;
 
 -- Takes what is held, or a part of it and lets the rest go.
@@ -1296,7 +1319,7 @@ BEGIN
 	PERFORM stripe_sim.save(pi);
 	PERFORM stripe_sim.emit(r, 'charge.captured', stripe_sim.charge_json(ch));
 	PERFORM stripe_sim.emit(r, 'payment_intent.succeeded', stripe_sim.payment_intent_json(pi));
-	RETURN stripe_sim.intent_answer(r, pi, p);
+	RETURN stripe_sim.intent_answer(r, stripe_sim.payment_intent_json(pi), p);
 END $$;
 
 --
@@ -1518,6 +1541,28 @@ LANGUAGE sql AS $$
 	RETURNING id;
 $$;
 
+-- Sends an event again, to one endpoint or to each that listens for it.
+CREATE FUNCTION stripe_sim.retry_event(p_id text, p jsonb) RETURNS stripe_sim.answer
+LANGUAGE plpgsql AS $$
+DECLARE
+	again stripe_sim.event;
+BEGIN
+	SELECT * INTO again FROM stripe_sim.event WHERE id = p_id;
+	IF NOT FOUND THEN
+		PERFORM stripe_sim.missing('event', p_id, 'id');
+	ELSIF p ? 'webhook_endpoint' AND NOT EXISTS (SELECT FROM stripe_sim.webhook_endpoint
+	    WHERE id = p ->> 'webhook_endpoint' AND NOT disabled) THEN
+		PERFORM stripe_sim.missing('webhook endpoint', p ->> 'webhook_endpoint',
+			'webhook_endpoint');
+	END IF;
+	INSERT INTO stripe_sim.delivery (event, endpoint, due_at, position)
+	SELECT again.id, w.id, now(), again.seq FROM stripe_sim.webhook_endpoint w
+	 WHERE NOT w.disabled AND w.id = coalesce(p ->> 'webhook_endpoint', w.id)
+	   AND (p ? 'webhook_endpoint' OR EXISTS (SELECT FROM unnest(w.enabled_events) pattern
+		WHERE stripe_sim.type_fits(again.type, pattern)));
+	RETURN (200, stripe_sim.event_json(again));
+END $$;
+
 --
 -- One call of the API.
 --
@@ -1550,6 +1595,7 @@ BEGIN
 		' AND (NOT $2 ? ''delivery_success'' OR ($2 ->> ''delivery_success'')::boolean'
 		'	<> EXISTS (SELECT FROM stripe_sim.delivery d'
 		'		WHERE d.event = o.id AND NOT d.delivered))');
+	WHEN 'retry_event' THEN RETURN stripe_sim.retry_event(p_id, p);
 	WHEN 'create_endpoint' THEN RETURN stripe_sim.create_endpoint(r, p);
 	WHEN 'retrieve_endpoint' THEN
 		RETURN stripe_sim.retrieve('webhook_endpoint', 'we', p_id, p);
@@ -1570,7 +1616,7 @@ CREATE FUNCTION stripe_sim.fail_early(r stripe_sim.request, p_method text, p_pat
 RETURNS stripe_sim.outcome LANGUAGE plpgsql AS $$
 DECLARE
 	f stripe_sim.fault := stripe_sim.take_fault('{rate_limit,error_before}',
-		p_method, p_path, NULL);
+		p_method, p_path);
 	made stripe_sim.outcome;
 BEGIN
 	IF f.kind = 'rate_limit' THEN
@@ -1629,13 +1675,14 @@ BEGIN
 END $$;
 
 CREATE FUNCTION stripe_sim.keep_answer(r stripe_sim.request, p_fingerprint text,
-	p_outcome stripe_sim.outcome) RETURNS void LANGUAGE sql AS $$
+	p_outcome stripe_sim.outcome) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
 	INSERT INTO stripe_sim.idempotency_key (key, fingerprint, request, status, body)
 	VALUES (r.key, p_fingerprint, r.id, p_outcome.status, p_outcome.body)
 	ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint,
 		request = excluded.request, status = excluded.status, body = excluded.body,
 		created_at = now();
-$$;
+END $$;
 
 CREATE FUNCTION stripe_sim.call(p_operation text, p_id text, p jsonb,
 	p_method text, p_path text, r_id text, r_key text, p_fingerprint text,
@@ -1658,7 +1705,7 @@ BEGIN
 	END IF;
 	IF made.status IS NULL THEN
 		IF faulty THEN
-			f := stripe_sim.take_fault('{delay}', p_method, p_path, NULL);
+			f := stripe_sim.take_fault('{delay}', p_method, p_path);
 			PERFORM pg_sleep(f.ms / 1000.0);
 		END IF;
 		BEGIN
@@ -1672,7 +1719,7 @@ BEGIN
 			executed := SQLSTATE = 'SS001';
 		END;
 		IF faulty AND executed THEN
-			f := stripe_sim.take_fault('{error_after}', p_method, p_path, NULL);
+			f := stripe_sim.take_fault('{error_after}', p_method, p_path);
 			IF f.id IS NOT NULL THEN
 				made.status := 500;
 				made.body := stripe_sim.server_error(r);
@@ -1685,7 +1732,7 @@ BEGIN
 		made.due := EXISTS (SELECT FROM stripe_sim.delivery WHERE due_at <= now());
 	END IF;
 	IF faulty THEN
-		f := stripe_sim.take_fault('{stall,drop}', p_method, p_path, NULL);
+		f := stripe_sim.take_fault('{stall,drop}', p_method, p_path);
 		made.stall_ms := f.ms;
 		made.lost := f.kind = 'drop';
 	END IF;
@@ -1697,18 +1744,20 @@ END $$;
 --
 
 -- The next endpoint with something due, leased for p_lease_s seconds, and what
--- to send to it.
-CREATE FUNCTION stripe_sim.claim_deliveries(p_most integer, p_lease_s integer)
+-- to send to it.  Those that hang come last, and only for a sender that has
+-- nothing better to do than to wait.
+CREATE FUNCTION stripe_sim.claim_deliveries(p_most integer, p_lease_s integer,
+	p_may_wait boolean)
 RETURNS TABLE (delivery bigint, endpoint text, url text, secret text, body text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
 	claimed stripe_sim.webhook_endpoint;
 BEGIN
 	SELECT * INTO claimed FROM stripe_sim.webhook_endpoint w
-	 WHERE NOT w.disabled AND w.leased_until < now() AND EXISTS (
-		SELECT FROM stripe_sim.delivery d
-		 WHERE d.endpoint = w.id AND d.due_at <= now())
-	 ORDER BY w.leased_until LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+	 WHERE NOT w.disabled AND w.leased_until < now() AND (p_may_wait OR NOT w.hangs)
+	   AND EXISTS (SELECT FROM stripe_sim.delivery d
+		WHERE d.endpoint = w.id AND d.due_at <= now())
+	 ORDER BY w.hangs, w.leased_until LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
@@ -1737,7 +1786,8 @@ BEGIN
 	  FROM json_to_recordset(p_results) t (id bigint, status integer, problem text),
 	       stripe_sim.event e
 	 WHERE d.id = t.id AND d.due_at IS NOT NULL AND e.id = d.event;
-	UPDATE stripe_sim.webhook_endpoint SET leased_until = '-infinity'
+	UPDATE stripe_sim.webhook_endpoint
+	   SET leased_until = '-infinity', hangs = (p_results -> -1 ->> 'status')::integer = 0
 	 WHERE id = p_endpoint;
 END $$;
 
@@ -1820,45 +1870,34 @@ END $$;
 -- The simulator's own controls.
 --
 
+CREATE FUNCTION stripe_sim.fault_json(f stripe_sim.fault) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object('id', f.id, 'kind', f.kind, 'method', f.method, 'path', f.path,
+	'event_type', f.event_type, 'endpoint', f.endpoint, 'ms', f.ms, 'reason', f.reason,
+	'remaining', f.remaining);
+
 CREATE FUNCTION stripe_sim.faults() RETURNS json
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-	SELECT coalesce(json_agg(json_build_object('id', id, 'kind', kind, 'method', method,
-		'path', path, 'event_type', event_type, 'ms', ms, 'reason', reason,
-		'remaining', remaining) ORDER BY id), '[]') FROM stripe_sim.fault;
+	SELECT coalesce(json_agg(stripe_sim.fault_json(f) ORDER BY id), '[]')
+	  FROM stripe_sim.fault f;
 $$;
 
 CREATE FUNCTION stripe_sim.set_fault(p_kind text, p_method text, p_path text,
-	p_event_type text, p_ms integer, p_reason text, p_times integer) RETURNS json
-LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
-	INSERT INTO stripe_sim.fault (kind, method, path, event_type, ms, reason, remaining)
-	VALUES (p_kind, p_method, p_path, p_event_type, p_ms, p_reason, nullif(p_times, 0))
-	RETURNING json_build_object('id', id, 'kind', kind, 'method', method,
-		'path', path, 'event_type', event_type, 'ms', ms, 'reason', reason,
-		'remaining', remaining);
+	p_event_type text, p_endpoint text, p_ms integer, p_reason text, p_times integer)
+RETURNS json LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+	INSERT INTO stripe_sim.fault AS f
+		(kind, method, path, event_type, endpoint, ms, reason, remaining)
+	VALUES (p_kind, p_method, p_path, p_event_type, p_endpoint, p_ms, p_reason,
+		nullif(p_times, 0))
+	RETURNING stripe_sim.fault_json(f);
 $$;
 
-CREATE FUNCTION stripe_sim.clear_faults() RETURNS void
+-- One of them, or all.
+CREATE FUNCTION stripe_sim.clear_faults(p_id bigint DEFAULT NULL) RETURNS json
 LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
-	DELETE FROM stripe_sim.fault;
+	DELETE FROM stripe_sim.fault WHERE id = coalesce(p_id, id);
+	SELECT stripe_sim.faults();
 $$;
-
--- Sends an event again, to one endpoint or to each that has had it.
--- Null when there is no such event.
-CREATE FUNCTION stripe_sim.resend(p_event text, p_endpoint text) RETURNS json
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-	sent integer;
-BEGIN
-	INSERT INTO stripe_sim.delivery (event, endpoint, due_at, position)
-	SELECT e.id, w.id, now(), e.seq FROM stripe_sim.event e, stripe_sim.webhook_endpoint w
-	 WHERE e.id = p_event AND NOT w.disabled AND CASE WHEN p_endpoint IS NULL
-		THEN EXISTS (SELECT FROM unnest(w.enabled_events) pattern
-			WHERE stripe_sim.type_fits(e.type, pattern))
-		ELSE w.id = p_endpoint END;
-	GET DIAGNOSTICS sent = ROW_COUNT;
-	RETURN (SELECT json_build_object('event', id, 'deliveries', sent)
-		  FROM stripe_sim.event WHERE id = p_event);
-END $$;
 
 -- What the bank's page shows, and where it sends the buyer back to; no row
 -- when there is nothing to authenticate.
@@ -1873,9 +1912,9 @@ $$;
 
 GRANT EXECUTE ON FUNCTION
 	stripe_sim.call(text, text, jsonb, text, text, text, text, text, boolean, text),
-	stripe_sim.claim_deliveries(integer, integer),
+	stripe_sim.claim_deliveries(integer, integer, boolean),
 	stripe_sim.finish_deliveries(text, json, integer),
 	stripe_sim.next_due_ms(), stripe_sim.tick(), stripe_sim.faults(),
-	stripe_sim.set_fault(text, text, text, text, integer, text, integer),
-	stripe_sim.clear_faults(), stripe_sim.resend(text, text), stripe_sim.challenge(text)
+	stripe_sim.set_fault(text, text, text, text, text, integer, text, integer),
+	stripe_sim.clear_faults(bigint), stripe_sim.challenge(text)
 	TO souk_stripe_sim;

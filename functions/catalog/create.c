@@ -22,10 +22,10 @@ QUERY(add_product,
 	" INSERT INTO catalog.product (seller_id, currency, name, slug, price,"
 	"        description, category_id, sku, barcode, weight, compare_at_price,"
 	"        cost_per_item, tags, is_featured)"
-	" VALUES ($1, $2, $3, catalog.product_slug($3), $4, $5, $6, $7, $8, $9, $10, $11,"
+	" VALUES ($1, $2, $3, catalog.product_slug($3, $15), $4, $5, $6, $7, $8, $9, $10, $11,"
 	"        coalesce((SELECT array_agg(t) FROM json_array_elements_text($12) t), '{}'),"
 	"        coalesce($13, false))"
-	" ON CONFLICT (seller_id, sku) DO NOTHING RETURNING id),"
+	" ON CONFLICT DO NOTHING RETURNING id),"
 	" stocked AS ("
 	" INSERT INTO catalog.stock (product_id, received, available)"
 	" SELECT id, $14, $14 FROM added),"
@@ -33,6 +33,9 @@ QUERY(add_product,
 	" INSERT INTO catalog.inventory_log (product_id, change, reason, changed_by)"
 	" SELECT id, $14, 'initial stock', $1 FROM added WHERE $14 > 0)"
 	" SELECT id FROM added");
+
+QUERY(sku_is_taken,
+	"SELECT id FROM catalog.product WHERE seller_id = $1 AND sku = $2");
 
 QUERY(find,
 	"SELECT row_to_json(w) FROM catalog.product_wire_seller w WHERE id = $1");
@@ -67,6 +70,16 @@ ENDPOINT(create_product) = {
 	.errors  = ERRORS(ERR_SKU_TAKEN),
 };
 
+/* NULL when the SKU or the slug is taken. */
+static const struct row *
+add(struct req *rq, const struct input *in, int64_t stock, bool numbered)
+{
+	return db_one(rq, &add_product, req_user(rq), shop_currency(), in->name,
+	    in->price, in->description, in->category_id, in->sku, in->barcode,
+	    in->weight, in->compare_at_price, in->cost_per_item, in->tags,
+	    in->is_featured, text(rq, stock), numbered ? "true" : "false");
+}
+
 static struct status
 create_product(struct req *rq)
 {
@@ -74,13 +87,15 @@ create_product(struct req *rq)
 	int64_t stock = req_has(rq, in, stock_quantity) ? in->stock_quantity : in->stock;
 	const struct row *added;
 
+	if (req_has(rq, in, stock) && req_has(rq, in, stock_quantity) &&
+	    in->stock != in->stock_quantity)
+		return fail_field(rq, "stock", "conflict", "Says something else than stock_quantity");
 	if (in->category_id != NULL && db_one(rq, &category_exists, in->category_id) == NULL)
 		return fail_field(rq, "category_id", "unknown", "There is no such category");
-	added = db_one(rq, &add_product, req_user(rq), shop_currency(), in->name,
-	    in->price, in->description, in->category_id, in->sku, in->barcode,
-	    in->weight, in->compare_at_price, in->cost_per_item, in->tags,
-	    in->is_featured, text(rq, stock));
-	if (added == NULL)
+	added = add(rq, in, stock, false);
+	if (added == NULL && db_one(rq, &sku_is_taken, req_user(rq), in->sku) != NULL)
 		return fail(rq, ERR_SKU_TAKEN);
+	if (added == NULL)
+		added = add(rq, in, stock, true);
 	return reply_row(rq, 201, db_one(rq, &find, row_text(added, "id")));
 }

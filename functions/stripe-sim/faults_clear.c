@@ -23,6 +23,5 @@ clear_faults(struct req *rq)
 
 	if (sim_key(rq, &key) != SIM_KEY_SECRET)
 		return fail(rq, ERR_UNAUTHENTICATED);
-	db_one(rq, &clear);
-	return reply_json(rq, 200, "[]");
+	return reply_row(rq, 200, db_one(rq, &clear));
 }

@@ -8,7 +8,7 @@
  *   delay              ms pass while the call is being executed
  *   error_after        500 although it was executed; kept under its key
  *   stall              executed at once, answered ms later
- *   drop               executed, and the connection breaks before the answer
+ *   drop               executed, and the answer is lost on its way: a proxy's 502
  *   webhook_delay      sent ms later
  *   webhook_duplicate  sent twice, the second time ms later
  *   webhook_reorder    held back for ms, then sent last one first
@@ -17,11 +17,11 @@
 #include "sim.h"
 
 struct input {
-	const char *kind, *method, *path, *event_type, *reason;
+	const char *kind, *method, *path, *event_type, *endpoint, *reason;
 	int64_t times, ms;
 };
 
-QUERY(set, "SELECT stripe_sim.set_fault($1, $2, $3, $4, $5, $6, $7)");
+QUERY(set, "SELECT stripe_sim.set_fault($1, $2, $3, $4, $5, $6, $7, $8)");
 
 ENDPOINT(set_fault) = {
 	.method  = HTTP_POST,
@@ -39,6 +39,7 @@ ENDPOINT(set_fault) = {
 		    .choices = CHOICES("GET", "POST", "DELETE")),
 		BODY(path,       STR, "Only in calls of paths that begin so", .max = 255),
 		BODY(event_type, STR, "Only for these events; may end in .*", .max = 100),
+		BODY(endpoint,   STR, "Only to this webhook endpoint", .max = 255),
 		BODY(ms,         INT, "Milliseconds, where time matters", .max = 8000, .preset = 0),
 		BODY(times,      INT, "How often; absent, always", .max = 1000000, .preset = 0),
 		BODY(reason,     CHOICE, "The kind of limit, for rate_limit",
@@ -56,5 +57,5 @@ set_fault(struct req *rq)
 	if (sim_key(rq, &key) != SIM_KEY_SECRET)
 		return fail(rq, ERR_UNAUTHENTICATED);
 	return reply_row(rq, 201, db_one(rq, &set, in->kind, in->method, in->path,
-	    in->event_type, text(rq, in->ms), in->reason, text(rq, in->times)));
+	    in->event_type, in->endpoint, text(rq, in->ms), in->reason, text(rq, in->times)));
 }

@@ -14,11 +14,11 @@ SETTING_INT(retry_ms, "SIM_WEBHOOK_RETRY_MS", 500, 1, 3600000,
 SETTING_INT(timeout_ms, "SIM_WEBHOOK_TIMEOUT_MS", 5000, 100, 20000,
     "Milliseconds a webhook endpoint may take to answer");
 
-enum { BATCH = 20, LEASE_MARGIN_S = 5, AFTER_REPLY_MS = 2000 };
+enum { BATCH = 20, BATCH_MS = 1000, LEASE_MARGIN_S = 3, AFTER_REPLY_MS = 2000 };
 
 QUERY(claim,
 	"SELECT delivery, endpoint, url, secret, body"
-	"  FROM stripe_sim.claim_deliveries($1, $2)");
+	"  FROM stripe_sim.claim_deliveries($1, $2, $3)");
 
 QUERY(finish, "SELECT stripe_sim.finish_deliveries($1, $2, $3)");
 
@@ -109,7 +109,7 @@ post(struct req *rq, const struct row *d, const char **problem)
 static void
 send_batch(struct req *rq, const struct rows *batch)
 {
-	int64_t until = now_ms() + timeout_ms.number;
+	int64_t until = now_ms() + BATCH_MS;
 	struct json *results = json_new(rq);
 	long status = 200;
 
@@ -132,24 +132,30 @@ send_batch(struct req *rq, const struct rows *batch)
 	    text(rq, retry_ms.number));
 }
 
-void
-sim_send_due(struct req *rq, int64_t budget_ms)
+/* may_wait: endpoints that hang get another chance. */
+static void
+send_due(struct req *rq, int64_t budget_ms, bool may_wait)
 {
 	int64_t until = now_ms() + budget_ms;
-	/* Longer than a batch can take: it starts its last post before its time
-	 * is up. */
-	const char *lease = text(rq, 2 * timeout_ms.number / 1000 + LEASE_MARGIN_S);
+	/* Longer than a batch takes: its last post begins before its time is up. */
+	const char *lease = text(rq, timeout_ms.number / 1000 + LEASE_MARGIN_S);
 	const struct rows *batch;
 
 	do {
-		batch = db_all(rq, &claim, text(rq, BATCH), lease);
+		batch = db_all(rq, &claim, text(rq, BATCH), lease, may_wait ? "true" : "false");
 		if (rows_count(batch) > 0)
 			send_batch(rq, batch);
 	} while (rows_count(batch) > 0 && now_ms() < until);
 }
 
 void
+sim_send_due(struct req *rq, int64_t budget_ms)
+{
+	send_due(rq, budget_ms, true);
+}
+
+void
 sim_send_soon(struct req *rq)
 {
-	sim_send_due(rq, AFTER_REPLY_MS);
+	send_due(rq, AFTER_REPLY_MS, false);
 }

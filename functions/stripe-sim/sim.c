@@ -38,12 +38,13 @@ stall(int64_t ms)
 		;
 }
 
-/* lighttpd breaks the connection off when it gets less than was announced. */
+/* What a client sees when a proxy between it and Stripe has lost the answer. */
 static struct status
 lose_answer(struct req *rq)
 {
-	reply_header(rq, "Content-Length", "65536");
-	return reply_bytes(rq, 200, "application/json", "{", 1);
+	static const char page[] = "<html><h1>502 Bad Gateway</h1></html>\n";
+
+	return reply_bytes(rq, 502, "text/html", page, sizeof(page) - 1);
 }
 
 static void

@@ -83,7 +83,7 @@ struct sim_param {
 	.commit = COMMIT_EACH, .timeout_s = 60
 
 /* The id in the path, the whole of the file's struct input. */
-#define SIM_ID(doc)	.input = FIELDS(PATH(id, STR, doc, .max = 255))
+#define SIM_ID(doc)	.input = FIELDS(PATH(id, STR, doc, .max = 8192))
 
 /* Who may make a call.  Anyone: on the bank's page, where the id is the key. */
 enum sim_caller { SIM_SHOP, SIM_BUYER, SIM_ANYONE };
@@ -129,7 +129,8 @@ const char	*sim_read_params(struct req *, const struct sim_form *,
 
 /* send.c: sends the webhooks that are due, for about that long. */
 void		 sim_send_due(struct req *, int64_t budget_ms);
-/* The same, as what after_reply() takes. */
+/* What after_reply() takes: for a moment, and never waiting for an endpoint
+ * that is known to hang. */
 void		 sim_send_soon(struct req *);
 
 #endif

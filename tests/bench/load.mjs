@@ -51,17 +51,16 @@ function findPgbench() {
 /* scripts: files; each transaction runs one of them.  Secrets by environment,
  * for ps shows arguments. */
 export async function pgbench(database, scripts, { clients, seconds = 1, variables = {} }) {
-	const url = new URL(database);
-	const env = {
-		PATH: process.env.PATH,
-		PGHOST: url.searchParams.get('host'),
-		PGUSER: decodeURIComponent(url.username),
-		PGPASSWORD: decodeURIComponent(url.password),
-		PGDATABASE: url.pathname.slice(1),
-	};
+	const [, user, password, name, host] = /^postgresql:\/\/(.+):(.+)@\/(.+)\?host=(.+)$/.exec(database);
+	const env = { PATH: process.env.PATH, PGHOST: host, PGUSER: user, PGPASSWORD: password,
+		PGDATABASE: name };
 	const out = await execute(findPgbench(), ['-n', '-M', 'prepared', `-c${clients}`, '-j1',
 	    `-T${seconds}`, ...Object.entries(variables).map(([name, value]) => `-D${name}=${value}`),
 	    ...scripts.flatMap((file) => ['-f', file])], { env });
 
-	return { rate: Number(/^tps = ([\d.]+)/m.exec(out)[1]), failed: 0 };
+	return {
+		rate: Number(/^tps = ([\d.]+)/m.exec(out)[1]),
+		requests: Number(/^number of transactions actually processed: (\d+)/m.exec(out)[1]),
+		failed: 0,
+	};
 }

@@ -42,9 +42,19 @@ export function workers(supervisor, name) {
 	return children(master);
 }
 
-/* Microseconds of CPU, to the nanosecond where the kernel counts them. */
+/*
+ * Microseconds of CPU that processes have used, and their children that have
+ * ended.  The kernel counts the former by the nanosecond, the latter in
+ * hundredths of a second.
+ */
 export function cpu(pids) {
-	return pids.reduce((sum, pid) => sum + Number((read(pid, 'schedstat') ?? '0').split(' ')[0]) / 1000, 0);
+	return pids.reduce((sum, pid) => {
+		const own = Number((read(pid, 'schedstat') ?? '0').split(' ')[0]);
+		const stat = read(pid, 'stat') ?? ') ';
+		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+
+		return sum + own / 1000 + (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) * 10000;
+	}, 0);
 }
 
 /* KiB. */
@@ -78,17 +88,10 @@ export function platform(gateway, supervisor) {
 	];
 }
 
-/* How many cores are busy, over a time. */
-export function busy() {
-	const now = () => {
-		const [user, nice, system, idle, wait, irq, soft] = readFileSync('/proc/stat', 'utf8')
-		    .split('\n')[0].split(/\s+/).slice(1).map(Number);
-		return { used: user + nice + system + irq + soft, all: idle + wait + user + nice + system + irq + soft };
-	};
-	const start = now();
+/* Microseconds of CPU that the whole machine has used. */
+export function everybody() {
+	const [user, nice, system, , , irq, soft] = readFileSync('/proc/stat', 'utf8')
+	    .split('\n')[0].split(/\s+/).slice(1).map(Number);
 
-	return (cores) => {
-		const end = now();
-		return (end.used - start.used) / (end.all - start.all) * cores;
-	};
+	return (user + nice + system + irq + soft) * 10000;
 }

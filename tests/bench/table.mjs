@@ -8,13 +8,6 @@ export function median(numbers) {
 	return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/* a to b, turn by turn: what disturbed a round has disturbed both. */
-export function ratio(a, b) {
-	const each = a.map((n, i) => n / b[i]);
-
-	return { median: median(each), least: Math.min(...each), most: Math.max(...each) };
-}
-
 /* rows: arrays of text; the first is the head.  All columns but the first stand
  * to the right, unless `left` names them. */
 export function table(rows, left = [0]) {

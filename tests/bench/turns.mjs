@@ -1,8 +1,8 @@
 /*
  * Everything whose rates are compared: who asks whom for what.
  *
- * A turn's `run` measures for a second and resolves to { rate, failed }; where
- * `pays` is given, it names the processes whose CPU time that cost.
+ * A turn's `run` measures for a second; `pays` names the processes that worked
+ * for it, by kind; `after` tidies up behind it.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { children, workers } from './processes.mjs';
 import { environmentOf } from './stage.mjs';
 
 const PRODUCTS = 16;		/* that orders are for */
-const WORKERS = 2;		/* of a function, so as many connections to Postgres */
+const WORKERS = 2;		/* of a function, each with its connection to Postgres */
 
 /* The statement as the function has it. */
 async function statement(binary, name) {
@@ -44,8 +44,7 @@ EXECUTE list(${parameters.map(quote).join(', ')});
 async function orderScripts(directory, buyer, ids) {
 	const place = await statement('orders-place', 'place');
 	const created = await statement('orders-place', 'intent_created');
-	const shipping = JSON.stringify({ address: '1 Market Street', city: 'Riga', state: null,
-		zip: 'LV-1010', country: 'LV', notes: null });
+	const shipping = JSON.stringify({ address: '1 Market Street', city: 'Riga', zip: 'LV-1010', country: 'LV' });
 	const intent = { sql: "('pi_pgbench' || :id::text)" };
 
 	return ids.map((id) => {
@@ -75,31 +74,33 @@ async function stockUp() {
 const letSagasSleep = () => sql.run`UPDATE orders.saga SET wake_at = now() + interval '1 day'
 	WHERE state = 'waiting' AND wake_at < now() + interval '1 hour'`;
 
-const sagasAwake = () => sql.value`SELECT count(*) AS n FROM orders.saga WHERE state <> 'waiting'`;
+const sagasNotWaiting = () => sql.value`SELECT count(*) AS n FROM orders.saga WHERE state <> 'waiting'`;
 
-export async function prepareTurns(stage) {
-	const { accessToken, user } = (await call('POST', '/api/auth/login', { expect: 200,
-		json: { email: process.env.CUSTOMER_EMAIL, password: process.env.CUSTOMER_PASSWORD } })).json;
-	const signedIn = { Authorization: `Bearer ${accessToken}` };
+/* The demonstration's customer; resolves to an access token. */
+export async function signIn() {
+	const { json } = await call('POST', '/api/auth/login', { expect: 200,
+		json: { email: process.env.CUSTOMER_EMAIL, password: process.env.CUSTOMER_PASSWORD } });
+	return json.accessToken;
+}
+
+export async function prepareTurns(stage, token) {
+	const user = (await call('GET', '/api/users/profile', { token, expect: 200 })).json;
+	const signedIn = { Authorization: `Bearer ${token}` };
 	const ids = await stockUp();
 	const list = await listScript(stage.directory);
 	const orders = await orderScripts(stage.directory, user.id, ids);
 
 	const redis = [mainPid('redis')];
-	const postgres = () => children(mainPid('postgres'));
+	const postgres = () => [mainPid('postgres'), ...children(mainPid('postgres'))];
 	const mine = (name) => () => workers(stage.supervisor, name);
 	const stacks = (name) => () => workersOfStack(name);
 	const paid = (who, more = {}) => ({ gateway: () => [stage.gateway], function: who, ...more });
 	const get = (path, headers) => () => wrk({ url: stage.url, path, headers });
-	const post = (url) => async () => {
-		const result = await wrk({ url, method: 'POST', path: '/api/orders',
-			headers: { ...signedIn, 'Content-Type': 'application/json' },
-			body: `{"items":[{"productId":%{${ids.join(',')}},"quantity":1}],`
-			    + '"shippingAddress":"1 Market Street","shippingCity":"Riga",'
-			    + '"shippingZip":"LV-1010","shippingCountry":"LV"}' });
-		await letSagasSleep();
-		return result;
-	};
+	const post = (url) => () => wrk({ url, method: 'POST', path: '/api/orders',
+		headers: { ...signedIn, 'Content-Type': 'application/json' },
+		body: `{"items":[{"productId":%{${ids.join(',')}},"quantity":1}],`
+		    + '"shippingAddress":"1 Market Street","shippingCity":"Riga",'
+		    + '"shippingZip":"LV-1010","shippingCountry":"LV"}' });
 
 	return {
 		static: { what: 'a static file of lighttpd, as large as the list', run: get('/bench/static'),
@@ -120,21 +121,23 @@ export async function prepareTurns(stage) {
 			pays: paid(stacks('catalog-list'), { redis: () => redis, postgres }) },
 		listSql: { what: 'pgbench: the statement of the list',
 			run: () => pgbench(environmentOf('catalog').DATABASE_URL, list,
-			    { clients: WORKERS, variables: { ready: 0 } }) },
+			    { clients: WORKERS, variables: { ready: 0 } }),
+			pays: { postgres } },
 		order: { what: 'POST order, Stripe answers at once', run: post(stage.url),
-			pays: paid(mine('orders-place'), { redis: () => redis, postgres }) },
+			pays: paid(mine('orders-place'), { redis: () => redis, postgres, stripe: mine('stripe-sim') }),
+			after: letSagasSleep },
 		orderSql: { what: 'pgbench: the two transactions of an order',
-			run: async () => {
-				const result = await pgbench(environmentOf('orders').DATABASE_URL, orders,
-				    { clients: WORKERS });
-				const awake = await sagasAwake();
-				if (awake > 0)
-					throw new Error(`pgbench left ${awake} orders without their second transaction`);
+			run: () => pgbench(environmentOf('orders').DATABASE_URL, orders, { clients: WORKERS }),
+			pays: { postgres },
+			after: async () => {
+				const left = await sagasNotWaiting();
+				if (left > 0)
+					throw new Error(`${left} orders are without their second transaction`);
 				await letSagasSleep();
-				return result;
 			} },
 		orderSimulated: { what: 'POST order, the simulator', run: post(need('SOUK_URL')),
 			pays: { gateway: () => [mainPid('gateway')], function: stacks('orders-place'),
-				redis: () => redis, postgres } },
+				redis: () => redis, postgres, stripe: stacks('stripe-sim') },
+			after: letSagasSleep },
 	};
 }

@@ -4,7 +4,7 @@
 -- %{a,b,c} one of the list.  The last line it prints is what it counted, as
 -- JSON.
 
-local method, path, body, changing
+local method, path, body, changing, fixed
 local headers = {}
 local counter = math.floor(os.time() % 100000) * 1000000
 

@@ -167,8 +167,8 @@ export async function call(method, path, options = {}) {
 	const answer = parse(await exchangeAgain(need('SOUK_URL'), method, path,
 	    { headers, body, address, timeout }), where);
 
-	/* lighttpd's own refusals are none of the endpoint's. */
-	if (answer.json?.request_id !== null)
+	/* Of lighttpd's own refusals only this one speaks for the endpoint. */
+	if (answer.json?.request_id !== null || answer.status === 413)
 		record(method, path, answer.status, answer.json?.code ?? null);
 	assert.notEqual(answer.status, 500, `${where} a 500 is a bug: ${answer.text.slice(0, 400)}`);
 	if (answer.status >= 400 && method !== 'HEAD')

@@ -87,12 +87,24 @@ export const kill = (pids) => signal(pids, 'SIGKILL');
 export const gone = (pid) => until(`process ${pid} is gone`, () => !existsSync(`/proc/${pid}`)
     || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
 
+/* The file that a build with FAULTS=1 asks where to die, as its functions were told. */
+function crashFile() {
+	const directory = join(run(), 'env');
+
+	for (const name of readdirSync(directory).filter((entry) => entry.endsWith('.env'))) {
+		const told = /^CRASH_AT_FILE=(.+)$/m.exec(readFileSync(join(directory, name), 'utf8'));
+		if (told)
+			return told[1];
+	}
+	throw new Error('no function reads CRASH_AT_FILE: the saga suite needs a build with FAULTS=1');
+}
+
 /*
  * The next process that passes the point dies there.  Resolves to a function
  * that waits until one has.
  */
 export function crashAt(point) {
-	const file = process.env.CRASH_AT_FILE ?? join(run(), 'crash-at');
+	const file = crashFile();
 
 	writeFileSync(`${file}.new`, point);
 	renameSync(`${file}.new`, file);

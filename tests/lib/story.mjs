@@ -39,7 +39,7 @@ export class Story {
 				return JSON.parse(answer.bytes);
 			assert.ok([409, 500, 502, 503, 504].includes(answer.status), answer.bytes.toString());
 			/* Whoever began it is dead, or away, and will not say so. */
-			await run`UPDATE ops.idempotency SET created_at = created_at - interval '1 hour'
+			await run`UPDATE ops.idempotency SET created_at = now() - interval '1 hour'
 			           WHERE user_id = ${this.buyer.id} AND key = ${key} AND status IS NULL`;
 			await this.alarm();
 			return false;

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#undef fail		/* ours is the runtime's */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,32 @@ begin(const struct sent *s)
 }
 
 #define BEGIN(...)	begin(&(struct sent){ __VA_ARGS__ })
+
+/* The input after everything up to the handler; NULL where that is refused. */
+static inline const void *
+read_input(const struct sent *s)
+{
+	const char *allow;
+
+	begin(s);
+	assert_true(request_parse_target(&it));
+	it.entry = request_route(&it, &allow);
+	assert_non_null(it.entry);
+	input_read(&it);
+	return req_failed(&it) ? NULL : req_input(&it);
+}
+
+#define READ(...)	read_input(&(struct sent){ __VA_ARGS__ })
+
+/* The code a field was refused with, "" where it was not. */
+static inline const char *
+field_code(const char *field)
+{
+	for (const struct field_error *e = it.field_errors; e != NULL; e = e->next)
+		if (strcmp(e->field, field) == 0)
+			return e->code;
+	return "";
+}
 
 /* A group's teardown: the block that a worker would keep for the next one. */
 static inline int

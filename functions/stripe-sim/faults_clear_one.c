@@ -1,0 +1,31 @@
+/*
+ * DELETE /simulator/faults/{id}
+ *
+ * Answers with those that are left.
+ */
+#include "sim.h"
+
+struct input { const char *id; };
+
+QUERY(clear_one, "SELECT stripe_sim.clear_faults($1)");
+
+ENDPOINT(clear_fault) = {
+	.method  = HTTP_DELETE,
+	.path    = "/simulator/faults/{id}",
+	.summary = "Let one thing work again",
+	.access  = ACCESS_SIGNED,
+	.rate    = RATE_NONE,
+	.input   = FIELDS(PATH(id, ID, "The fault")),
+	.errors  = ERRORS(ERR_UNAUTHENTICATED),
+};
+
+static struct status
+clear_fault(struct req *rq)
+{
+	const struct input *in = req_input(rq);
+	const char *key;
+
+	if (sim_key(rq, &key) != SIM_KEY_SECRET)
+		return fail(rq, ERR_UNAUTHENTICATED);
+	return reply_row(rq, 200, db_one(rq, &clear_one, in->id));
+}
