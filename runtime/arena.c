@@ -58,7 +58,7 @@ arena_alloc(struct arena *a, size_t n)
 	char *p;
 
 	if (n > ARENA_LIMIT)
-		rounded = ARENA_LIMIT;
+		rounded = ARENA_LIMIT + 1;	/* more than there can be */
 	if (a->blocks == NULL || a->blocks->size - a->used < rounded)
 		add_block(a, rounded);
 	p = a->blocks->bytes + a->used;

@@ -15,6 +15,9 @@ extern struct metric *const __stop_metrics[] __attribute__((weak));
 /* auth.c is linked when a handler asks for its user. */
 void	 auth_read_token(struct req *);
 #pragma weak auth_read_token
+/* db.c, when it makes a query. */
+void	 db_begin(struct req *, bool);
+#pragma weak db_begin
 
 static const char *const access_names[] = { "unset", "public", "user", "seller",
 	"admin", "service", "operator", "signed" };
@@ -150,6 +153,8 @@ may_answer(const struct endpoint *e, enum err error)
 		return e->idempotent;
 	case ERR_RATE_LIMITED:
 		return e->rate != RATE_NONE;
+	case ERR_UNAVAILABLE:
+		return db_begin != NULL;
 	default:
 		return false;
 	}

@@ -16,7 +16,7 @@ SETTING_INT(limit_payments, "RATE_LIMIT_PAYMENTS", 100, 0, 1000000,
 COUNTER(hits, "cache_hits_total", "", "Answers given from the cache");
 COUNTER(misses, "cache_misses_total", "", "Answers that had to be made");
 
-enum { SESSION_SECONDS = 60, MAX_LIMITS = 3 };
+enum { SESSION_SECONDS = 15, MAX_LIMITS = 3 };
 
 /*
  * A sliding window from two counters: what was counted in the last whole

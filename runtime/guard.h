@@ -20,7 +20,7 @@ struct guard {
 
 /* Asks; sets the RateLimit headers, and refuses when a limit is passed. */
 void	 guard_ask(struct req *, struct guard *);
-/* Remembers for a minute that a session lives. */
+/* Remembers for a few seconds that a session lives. */
 void	 guard_session_is_live(struct req *);
 /* Keeps the answer for the endpoint's cache seconds. */
 void	 guard_fill(struct req *, const struct guard *, const char *etag);

@@ -18,6 +18,18 @@ static struct { char kid[128]; EVP_PKEY *key; } keys[MAX_KEYS];
 static size_t key_count;
 static time_t scanned_at;
 
+/* Other curves have 256 bits too. */
+static bool
+is_p256(const EVP_PKEY *key)
+{
+	char group[32];
+	size_t n;
+
+	return key != NULL &&
+	    EVP_PKEY_get_group_name(key, group, sizeof(group), &n) == 1 &&
+	    strcmp(group, "prime256v1") == 0;
+}
+
 static void
 read_key(const char *file)
 {
@@ -34,8 +46,7 @@ read_key(const char *file)
 		return;
 	key = PEM_read_PUBKEY(f, NULL, NULL, NULL);
 	fclose(f);
-	if (key == NULL || EVP_PKEY_get_base_id(key) != EVP_PKEY_EC ||
-	    EVP_PKEY_get_bits(key) != 256) {
+	if (!is_p256(key)) {
 		log_line(LOG_WARN, "not a P-256 public key", "file", path, NULL);
 		EVP_PKEY_free(key);
 		return;

@@ -35,6 +35,8 @@ put_escaped(struct log_text *t, const char *s)
 	for (; *s != '\0' && t->length < end; s++) {
 		unsigned char c = (unsigned char)*s;
 
+		if (c >= 0xc0 && end - t->length < 4)
+			break;		/* or it might be cut in the middle */
 		if (c == '"' || c == '\\') {
 			put(t, (char[]){ '\\', *s }, 2);
 		} else if (c < 0x20 || c == 0x7f) {
@@ -45,9 +47,18 @@ put_escaped(struct log_text *t, const char *s)
 	}
 }
 
+/* A pair that does not fit is left out: half of one would spoil the line. */
+static bool
+fits(const struct log_text *t, const char *key, size_t n)
+{
+	return t->length + strlen(key) + n + sizeof(",\"\":\"\"}\n") <= sizeof(t->bytes);
+}
+
 void
 log_put_raw(struct log_text *t, const char *key, const char *json)
 {
+	if (!fits(t, key, strlen(json)))
+		return;
 	put(t, ",\"", 2);
 	put(t, key, strlen(key));
 	put(t, "\":", 2);
@@ -57,10 +68,15 @@ log_put_raw(struct log_text *t, const char *key, const char *json)
 void
 log_put(struct log_text *t, const char *key, const char *value)
 {
+	enum { LONGEST_ESCAPE = 6 };
+
 	if (value == NULL) {
 		log_put_raw(t, key, "null");
 		return;
 	}
+	if (!fits(t, key, strlen(value) * LONGEST_ESCAPE) &&
+	    !fits(t, key, LOG_VALUE + LONGEST_ESCAPE))
+		return;
 	log_put_raw(t, key, "\"");
 	put_escaped(t, value);
 	put(t, "\"", 1);

@@ -7,41 +7,60 @@
 
 enum { MAX_SECRET = 16 << 10 };
 
+/* NULL with *problem saying why. */
 static const char *
-read_secret_file(const char *path)
+read_secret_file(const char *path, const char **problem)
 {
-	char *text = malloc(MAX_SECRET + 1);
+	char *text = malloc(MAX_SECRET + 2);
 	FILE *f = fopen(path, "r");
-	size_t n;
+	size_t n = 0;
 
-	if (text == NULL || f == NULL) {
-		free(text);
-		if (f != NULL)
-			fclose(f);
-		return NULL;
-	}
-	n = fread(text, 1, MAX_SECRET, f);
-	fclose(f);
+	*problem = NULL;
+	if (text != NULL && f != NULL)
+		n = fread(text, 1, MAX_SECRET + 1, f);
+	if (text == NULL || f == NULL || ferror(f))
+		*problem = strerror(errno);
+	else if (n > MAX_SECRET)
+		*problem = "too long for a secret";
+	if (f != NULL)
+		fclose(f);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		n--;
+	if (*problem == NULL && n == 0)
+		*problem = "there is nothing in it";
+	if (*problem != NULL) {
+		free(text);
+		return NULL;
+	}
 	text[n] = '\0';
 	return text;
 }
 
-static const char *
-value_of(const struct setting *s)
+/* False after naming a file that has no secret in it. */
+static bool
+find_secret(const struct setting *s, const char **value)
 {
-	const char *value = getenv(s->name);
-	char file_name[80];
-	const char *path;
+	char name[80];
+	const char *path, *problem;
 
-	if (value != NULL && value[0] == '\0')
-		value = NULL;		/* set but empty is not set */
-	if (value != NULL || s->kind != SETTING_IS_SECRET)
-		return value;
-	snprintf(file_name, sizeof(file_name), "%s_FILE", s->name);
-	path = getenv(file_name);
-	return path == NULL || path[0] == '\0' ? NULL : read_secret_file(path);
+	snprintf(name, sizeof(name), "%s_FILE", s->name);
+	path = getenv(name);
+	if (path == NULL || path[0] == '\0')
+		return true;
+	*value = read_secret_file(path, &problem);
+	if (*value == NULL)
+		fprintf(stderr, "souk: %s: %s: %s\n", name, path, problem);
+	return *value != NULL;
+}
+
+/* Leaves *value NULL where there is none: set but empty is not set. */
+static bool
+find_value(const struct setting *s, const char **value)
+{
+	*value = getenv(s->name);
+	if (*value != NULL && **value == '\0')
+		*value = NULL;
+	return *value != NULL || s->kind != SETTING_IS_SECRET || find_secret(s, value);
 }
 
 static bool
@@ -65,8 +84,12 @@ settings_read(void)
 
 	for (struct setting *const *at = __start_settings; at < __stop_settings; at++) {
 		struct setting *s = *at;
-		const char *value = value_of(s);
+		const char *value;
 
+		if (!find_value(s, &value)) {
+			good = false;
+			continue;
+		}
 		if (value == NULL && s->required) {
 			fprintf(stderr, "souk: set %s%s: %s\n", s->name,
 			    s->kind == SETTING_IS_SECRET ? " (or its file in the same name with _FILE)" : "",

@@ -967,8 +967,14 @@ BEGIN
 		pi.shipping := stripe_sim.shipping(p);
 	END IF;
 	IF p ? 'payment_method_types' THEN
-		pi.payment_method_types := ARRAY(
-			SELECT jsonb_array_elements_text(p -> 'payment_method_types'));
+		-- An account that has cards and nothing else switched on.
+		IF p -> 'payment_method_types' <> '["card"]' THEN
+			PERFORM stripe_sim.invalid('payment_intent_invalid_parameter',
+				'payment_method_types', 'The payment method type provided is invalid. Please'
+				' ensure the provided type is activated in your dashboard and your account is'
+				' enabled for any preview features that you are trying to use.');
+		END IF;
+		pi.payment_method_types := '{card}';
 		pi.automatic_payment_methods := NULL;
 	END IF;
 	IF p ->> 'payment_method' IS NOT NULL THEN
@@ -1136,7 +1142,7 @@ BEGIN
 			'type', 'card_error'));
 	END IF;
 	pi.status := 'requires_action';
-	pi.next_action := CASE WHEN pi.return_url IS NULL
+	pi.next_action := CASE WHEN pi.return_url IS NULL OR p ->> 'use_stripe_sdk' = 'true'
 		THEN json_build_object('type', 'use_stripe_sdk', 'use_stripe_sdk', json_build_object(
 			'type', 'three_d_secure_redirect',
 			'stripe_js', r.origin || '/simulator/authenticate/' || pi.id))

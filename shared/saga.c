@@ -2,6 +2,7 @@
 #include "stripe.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 COUNTER(created, "saga_steps_total", "step=\"create_intent\",outcome=\"done\"",
@@ -165,12 +166,25 @@ is_ours(const struct saga *s, const cJSON *intent)
 static const cJSON *
 find_intent(struct req *rq, const struct saga *s)
 {
-	struct stripe_reply r = stripe_get(rq, "/v1/payment_intents?limit=100");
-	const cJSON *intent, *data = cJSON_GetObjectItemCaseSensitive(r.body, "data");
+	enum { MAX_PAGES = 50, CLOCKS_APART_S = 300 };
+	const char *since = text(rq, (int64_t)time(NULL) - s->age_s - CLOCKS_APART_S);
+	const char *after = "";
 
-	cJSON_ArrayForEach(intent, data)
-		if (is_ours(s, intent))
-			return intent;
+	for (int page = 0; page < MAX_PAGES; page++) {
+		struct stripe_reply r = stripe_get(rq, fmt(rq,
+		    "/v1/payment_intents?limit=100&created[gte]=%s%s", since, after));
+		const cJSON *intent, *last = NULL;
+
+		cJSON_ArrayForEach(intent, cJSON_GetObjectItemCaseSensitive(r.body, "data")) {
+			if (is_ours(s, intent))
+				return intent;
+			last = intent;
+		}
+		if (last == NULL || !cJSON_IsTrue(
+		    cJSON_GetObjectItemCaseSensitive(r.body, "has_more")))
+			break;
+		after = fmt(rq, "&starting_after=%s", stripe_text(last, "id"));
+	}
 	return NULL;
 }
 

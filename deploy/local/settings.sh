@@ -109,6 +109,7 @@ stack_settings() {
 		[STRIPE_API_BASE]=http://127.0.0.1:$SIM_PORT
 		[STRIPE_WEBHOOK_SECRET]=${SECRETS[STRIPE_WEBHOOK_SECRET]}
 		[SIM_SECRET_KEY]=${SECRETS[STRIPE_SECRET_KEY]}
+		[CRASH_AT_FILE]=$RUN/crash-at	# only FAULTS=1 builds declare it
 	)
 	if real_stripe; then
 		unset 'value[STRIPE_API_BASE]'

@@ -5,16 +5,9 @@
  */
 #include "sim.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_METADATA_KEY = 40 };
-
-static void
-complain(struct sim_error *e, const char *code, const char *param, const char *message)
-{
-	*e = (struct sim_error){ 400, NULL, code, param, message };
-}
 
 /* "k" of "name[k]"; NULL when it is not of that form. */
 static const char *
@@ -42,77 +35,6 @@ takes(struct req *rq, const struct sim_param *p, const char *full)
 	return strcmp(p->name, full) == 0;
 }
 
-static size_t
-characters(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s != '\0'; s++)
-		n += (*s & 0xc0) != 0x80;
-	return n;
-}
-
-static bool
-is_integer(const char *s)
-{
-	size_t n = strlen(s += *s == '-');
-
-	return n >= 1 && n <= 18 && strspn(s, "0123456789") == n;
-}
-
-static const char *
-choices_text(struct req *rq, const char *const *c)
-{
-	const char *line = *c;
-
-	for (c++; *c != NULL; c++)
-		line = c[1] == NULL ? fmt(rq, "%s, or %s", line, *c) : fmt(rq, "%s, %s", line, *c);
-	return line;
-}
-
-/* Writes one value; false with *e filled when it is bad. */
-static bool
-write_scalar(struct req *rq, struct json *j, const struct sim_param *p, const char *full,
-    const char *value, struct sim_error *e)
-{
-	if (p->kind == SIM_INTEGER && !is_integer(value))
-		complain(e, "parameter_invalid_integer", full,
-		    fmt(rq, "Invalid integer: %s", value));
-	else if (p->kind == SIM_INTEGER)
-		json_int(j, strtoll(value, NULL, 10));
-	else if (p->kind == SIM_BOOLEAN && !one_of(value, "true", "false"))
-		complain(e, NULL, full, fmt(rq, "Invalid boolean: %s", value));
-	else if (p->kind == SIM_BOOLEAN)
-		json_bool(j, strcmp(value, "true") == 0);
-	else if (p->kind == SIM_CHOICE && !one_of_(value, p->choices))
-		complain(e, NULL, full, fmt(rq, "Invalid %s: must be one of %s", full,
-		    choices_text(rq, p->choices)));
-	else if (p->kind == SIM_UNSET)
-		complain(e, NULL, full, "Invalid object");
-	else if (p->max > 0 && characters(value) > p->max)
-		complain(e, NULL, full, fmt(rq, "Invalid string: must be at most %zu characters",
-		    p->max));
-	else
-		json_string(j, value);
-	return e->status == 0;
-}
-
-static bool
-write_value(struct req *rq, struct json *j, const struct sim_param *p, const char *full,
-    const char *value, struct sim_error *e)
-{
-	if (*value != '\0')
-		return write_scalar(rq, j, p, full, value, e);
-	if (p->unset || p->kind == SIM_UNSET)
-		json_string(j, NULL);
-	else
-		complain(e, "parameter_invalid_empty", full, fmt(rq, "You passed an empty string"
-		    " for '%s'. We assume empty values are an attempt to unset a parameter;"
-		    " however '%s' cannot be unset. You should remove '%s' from your request or"
-		    " supply a non-empty value.", full, full, full));
-	return e->status == 0;
-}
-
 /* An empty value is kept: it unsets its key. */
 static bool
 write_entry(struct req *rq, struct json *j, const struct sim_param *p,
@@ -122,17 +44,17 @@ write_entry(struct req *rq, struct json *j, const struct sim_param *p,
 
 	if (key == NULL) {
 		if (*pair->value != '\0')
-			complain(e, NULL, p->name, "Invalid object");
+			sim_complain(e, NULL, p->name, "Invalid object");
 		return e->status == 0;
 	}
-	if (characters(key) > MAX_METADATA_KEY)
-		complain(e, NULL, p->name, fmt(rq, "Metadata keys can have up to %d characters.",
+	if (sim_characters(key) > MAX_METADATA_KEY)
+		sim_complain(e, NULL, p->name, fmt(rq, "Metadata keys can have up to %d characters.",
 		    MAX_METADATA_KEY));
 	json_key(j, key);
 	if (*pair->value == '\0')
 		json_string(j, "");
 	else
-		write_scalar(rq, j, p, pair->name, pair->value, e);
+		sim_write_value(rq, j, p, pair->name, pair->value, e);
 	return e->status == 0;
 }
 
@@ -154,7 +76,7 @@ write_param(struct req *rq, struct json *j, const struct sim_form *form,
 		return true;
 	json_key(j, p->name);
 	if (!keys)
-		return write_value(rq, j, p, p->name, last->value, e);
+		return sim_write_value(rq, j, p, p->name, last->value, e);
 	json_open(j, p->kind == SIM_MAP ? '{' : '[');
 	for (size_t i = 0; i < form->count && e->status == 0; i++) {
 		const struct sim_pair *pair = &form->pairs[i];
@@ -164,7 +86,7 @@ write_param(struct req *rq, struct json *j, const struct sim_form *form,
 		if (p->kind == SIM_MAP)
 			write_entry(rq, j, p, pair, e);
 		else
-			write_value(rq, j, p, pair->name, pair->value, e);
+			sim_write_value(rq, j, p, pair->name, pair->value, e);
 	}
 	if (e->status == 0)
 		json_close(j);
@@ -181,7 +103,7 @@ all_known(struct req *rq, const struct sim_form *form, const struct sim_param *p
 		while (p->name != NULL && !takes(rq, p, form->pairs[i].name))
 			p++;
 		if (p->name == NULL) {
-			complain(e, "parameter_unknown", form->pairs[i].name,
+			sim_complain(e, "parameter_unknown", form->pairs[i].name,
 			    fmt(rq, "Received unknown parameter: %s", form->pairs[i].name));
 			return false;
 		}
@@ -211,7 +133,7 @@ sim_read_params(struct req *rq, const struct sim_form *form,
 	for (const struct sim_param *p = params; p->name != NULL; p++) {
 		if (!is_given(rq, form, p)) {
 			if (p->required)
-				complain(e, "parameter_missing", p->name,
+				sim_complain(e, "parameter_missing", p->name,
 				    fmt(rq, "Missing required param: %s.", p->name));
 		} else {
 			write_param(rq, j, form, p, e);

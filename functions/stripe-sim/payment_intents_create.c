@@ -9,7 +9,7 @@
 
 static const struct sim_param params[] = {
 	SIM_PARAM("amount", SIM_INTEGER, .required = true),
-	SIM_PARAM("currency", SIM_TEXT, .required = true, .max = 3),
+	SIM_PARAM("currency", SIM_TEXT, .required = true, .max = 64),
 	SIM_PARAM("confirm", SIM_BOOLEAN),
 	SIM_PARAM("confirmation_method", SIM_CHOICE, .choices = CHOICES("automatic", "manual")),
 	SIM_PARAM("automatic_payment_methods[enabled]", SIM_BOOLEAN),

@@ -10,7 +10,7 @@ struct input { const char *id; };
 
 static const struct sim_param params[] = {
 	SIM_PARAM("amount", SIM_INTEGER),
-	SIM_PARAM("currency", SIM_TEXT, .max = 3),
+	SIM_PARAM("currency", SIM_TEXT, .max = 64),
 	SIM_INTENT_FIELDS,
 	SIM_INTENT_TEXTS,
 	SIM_EXPAND,

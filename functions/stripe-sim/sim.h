@@ -127,6 +127,13 @@ bool		 sim_read_form(struct req *, struct sim_form *, const char *, size_t);
 const char	*sim_read_params(struct req *, const struct sim_form *,
 		    const struct sim_param *, struct sim_error *error);
 
+/* value.c: writes one value; false with *error filled when it is bad. */
+bool		 sim_write_value(struct req *, struct json *, const struct sim_param *,
+		    const char *full_name, const char *value, struct sim_error *error);
+void		 sim_complain(struct sim_error *, const char *code, const char *param,
+		    const char *message);
+size_t		 sim_characters(const char *utf8);
+
 /* send.c: sends the webhooks that are due, for about that long. */
 void		 sim_send_due(struct req *, int64_t budget_ms);
 /* What after_reply() takes: for a moment, and never waiting for an endpoint

@@ -86,6 +86,8 @@ for (const [what, params, status, expected] of [
 	['off_session without confirm', { amount: 100, currency: 'usd', off_session: true }, 400, { param: 'off_session' }],
 	['both kinds of payment method', { amount: 100, currency: 'usd', payment_method_types: ['card'],
 		automatic_payment_methods: { enabled: true } }, 400, {}],
+	['a kind of payment method that is not switched on', { amount: 100, currency: 'usd',
+		payment_method_types: ['card', 'paypal'] }, 400, { param: 'payment_method_types' }],
 	['an unknown expansion', { amount: 100, currency: 'usd', expand: ['wat'] }, 400,
 		{ message: /cannot be expanded \(wat\)/ }],
 	['a long description', { amount: 100, currency: 'usd', description: 'x'.repeat(1001) }, 400, { param: 'description' }],

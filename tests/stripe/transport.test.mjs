@@ -84,7 +84,7 @@ test('broken encodings are 400 and never 500', async () => {
 		'a'.repeat(100000), 'a=1&'.repeat(5000)]) {
 		const answer = await post('/v1/payment_intents', {}, { body });
 		assert.equal(answer.status, 400, `${body.slice(0, 40)}: ${answer.text}`);
-		assert.equal(answer.json.error.type, 'invalid_request_error');
+		assert.equal(answer.json?.error.type, 'invalid_request_error', `${body.slice(0, 40)}: ${answer.text}`);
 	}
 });
 

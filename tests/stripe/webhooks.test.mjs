@@ -61,9 +61,10 @@ test('events are delivered signed, in order, as snapshots', async (t) => {
 		assert.ok(delivery.event.pending_webhooks >= 1);
 		assert.equal(delivery.event.data.object.metadata.order_id, '9');
 	}
+	/* A shop beside the simulator does not listen for this one. */
 	await until('it counts as delivered', async () =>
-	    (await read('/v1/events', { delivery_success: true, limit: 100 })).data
-		.some(({ id }) => id === got[2].event.id));
+	    (await read('/v1/events', { delivery_success: true, type: 'payment_intent.created', limit: 100 }))
+		.data.some(({ id }) => id === got[0].event.id));
 });
 
 test('only what is listened for arrives', async (t) => {

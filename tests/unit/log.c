@@ -1,11 +1,10 @@
 /*
  * Log lines: whatever is logged, a line is one JSON object.
  */
+#include "body.h"
 #include "log.h"
 
 #include "fixture.h"
-
-#include <cjson/cJSON.h>
 
 static cJSON *line;
 
@@ -108,18 +107,28 @@ a_long_value_is_cut(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
 		char *at = value;
-		const char *kept;
 
 		while (at < value + sizeof(value) - 8)
 			at = stpcpy(at, units[i]);
-		for (size_t shift = 0; shift < 4; shift++) {
-			memset(value, 'x', shift);
+		/* So that each unit is cut at each of its bytes. */
+		for (size_t shift = 0; shift < 6; shift++) {
+			const char *kept, *at_end;
+
+			memmove(value + 1, value, strlen(value) - 8);
+			value[0] = 'x';
 			capture();
-			log_line(LOG_INFO, "m", "long", value + (units[i][0] < 0 ? 0 : shift),
-			    "after", "x", NULL);
+			log_line(LOG_INFO, "m", "long", value, "after", "x", NULL);
 			read_line();
 			kept = member("long");
-			assert_in_range(strlen(kept), LOG_VALUE / 6, LOG_VALUE);
+			at_end = kept + strlen(kept);
+			assert_in_range(at_end - kept, LOG_VALUE / 6, LOG_VALUE);
+			while (kept < at_end) {
+				size_t n = utf8_length((const unsigned char *)kept,
+				    (size_t)(at_end - kept));
+
+				assert_true(n > 0);
+				kept += n;
+			}
 			assert_string_equal(member("after"), "x");
 		}
 	}
