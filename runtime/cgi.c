@@ -50,9 +50,10 @@ cgi_once(const char *method, const char *path)
 
 	if (!isatty(STDIN_FILENO))
 		read_input(&rq, &in, MAX_BODY + 1);
+	setenv("REQUEST_METHOD", method, 1);
+	setenv("REQUEST_URI", path, 1);
+	in.variables = environ;
 	request_begin(&rq, &in);
-	rq.method = method;
-	rq.uri = path;
 	if (rq.content_type == NULL)
 		rq.content_type = "application/json";
 	if (rq.remote_address == NULL)

@@ -306,12 +306,26 @@ write_settings(struct json *j)
 	json_close(j);
 }
 
+/* The runtime's own statements are for idempotency keys. */
+static bool
+is_run(const struct query *q)
+{
+	if (strcmp(q->file, "runtime/db.c") != 0)
+		return true;
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++)
+		if ((*at)->endpoint->idempotent)
+			return true;
+	return false;
+}
+
 static void
 write_queries(struct json *j)
 {
 	json_key(j, "queries");
 	json_open(j, '[');
 	for (const struct query *const *at = __start_queries; at < __stop_queries; at++) {
+		if (!is_run(*at))
+			continue;
 		json_open(j, '{');
 		json_member(j, "name", (*at)->name);
 		json_member(j, "sql", (*at)->sql);

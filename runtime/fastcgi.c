@@ -103,6 +103,17 @@ patience(void)
 	return (unsigned)longest;
 }
 
+/* To the end of the stream: closing a socket with bytes unread in it resets
+ * the connection, and the answer may be lost with them. */
+static void
+read_rest(FCGX_Request *f)
+{
+	char ignored[4096];
+
+	while (FCGX_GetStr(ignored, sizeof(ignored), f->in) > 0)
+		continue;
+}
+
 /* The body, as long as it is announced and allowed. */
 static void
 read_body(struct req *rq, FCGX_Request *f, struct incoming *in)
@@ -113,10 +124,9 @@ read_body(struct req *rq, FCGX_Request *f, struct incoming *in)
 	int got;
 
 	in->body = "";
-	if (n == 0)
-		return;
-	if (n > MAX_BODY) {
-		in->too_large = true;
+	if (n == 0 || n > MAX_BODY) {
+		in->too_large = n > 0;
+		read_rest(f);
 		return;
 	}
 	body = arena_alloc(&rq->arena, (size_t)n + 1);
@@ -124,6 +134,7 @@ read_body(struct req *rq, FCGX_Request *f, struct incoming *in)
 	in->body = body;
 	in->body_length = got < 0 ? 0 : (size_t)got;
 	in->cut_short = in->body_length < n;
+	read_rest(f);
 }
 
 static void

@@ -78,7 +78,8 @@ static void
 write_line(const struct req *rq, uint64_t taken)
 {
 	enum level level = rq->status >= 500 ? LOG_ERROR :
-	    rq->entry == NULL && rq->status < 400 ? LOG_DEBUG : LOG_INFO;	/* probes */
+	    (rq->entry == NULL || rq->trusted) && rq->status < 400
+	    ? LOG_DEBUG : LOG_INFO;		/* probes and schedules */
 	struct log_text t;
 
 	if (!log_wants(level))
