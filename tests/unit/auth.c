@@ -65,7 +65,8 @@ claims_of_another_kind_are_refused(void **state)
 		CLAIMS(",\"nbf\":2000000001"),
 		CLAIMS(",\"exp\":2000000900"),
 		"{}", "[]", "null", "", "{",
-		"{\"iss\":\"souk\",\"aud\":\"souk\",\"sub\":\"7\",\"role\":\"seller\",\"sid\":\"" SESSION "\"}",
+		"{\"iss\":\"souk\",\"aud\":\"souk\",\"sub\":\"7\",\"role\":\"seller\","
+		    "\"sid\":\"" SESSION "\"}",
 #define WITH(iss, aud, sub, role, sid, exp)					\
 	"{\"iss\":" iss ",\"aud\":" aud ",\"sub\":" sub ",\"role\":" role	\
 	",\"sid\":" sid ",\"exp\":" exp "}"
@@ -79,13 +80,15 @@ claims_of_another_kind_are_refused(void **state)
 		WITH("\"souk\"", "\"souk\"", "7", "\"seller\"", SID, LATER),
 		WITH("\"souk\"", "\"souk\"", "\"7 OR 1=1\"", "\"seller\"", SID, LATER),
 		WITH("\"souk\"", "\"souk\"", "\"-7\"", "\"seller\"", SID, LATER),
-		WITH("\"souk\"", "\"souk\"", "\"777777777777777777777777\"", "\"seller\"", SID, LATER),
+		WITH("\"souk\"", "\"souk\"", "\"777777777777777777777777\"", "\"seller\"", SID,
+		    LATER),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"root\"", SID, LATER),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"\"", SID, LATER),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "[\"admin\"]", SID, LATER),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"seller\"", "\"\"", LATER),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"seller\"", "\"short\"", LATER),
-		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"seller\"", "\"0195F1C6-0000-4000-8000-000000000001\"", LATER),
+		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"seller\"",
+		    "\"0195F1C6-0000-4000-8000-000000000001\"", LATER),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"seller\"", SID, "2000000000"),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"seller\"", SID, "0"),
 		WITH("\"souk\"", "\"souk\"", "\"7\"", "\"seller\"", SID, "-1"),
@@ -96,7 +99,8 @@ claims_of_another_kind_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_false(claims_are_good(bad[i]));
-	assert_true(claims_are_good(WITH("\"souk\"", "\"souk\"", "\"7\"", "\"admin\"", SID, LATER)));
+	assert_true(claims_are_good(WITH("\"souk\"", "\"souk\"", "\"7\"", "\"admin\"", SID,
+	    LATER)));
 }
 
 static void

@@ -136,8 +136,9 @@ a_body_over_the_limit_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		assert_int_equal(post(announced[i], body, i == 0 ? MAX_BODY + 1 : sizeof(body))->status,
-		    413);
+		size_t sent = i == 0 ? MAX_BODY + 1 : sizeof(body);
+
+		assert_int_equal(post(announced[i], body, sent)->status, 413);
 		assert_alive();
 	}
 }

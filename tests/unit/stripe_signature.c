@@ -42,7 +42,8 @@ static void
 vectors_are_good(void **state)
 {
 	static const char utf8[] =
-	    "{\n  \"id\": \"evt_1\",\n  \"name\": \"\xc5\xbb\xc3\xb3\xc5\x82\xc4\x87 \xe2\x82\xac\"\n}";
+	    "{\n  \"id\": \"evt_1\",\n"
+	    "  \"name\": \"\xc5\xbb\xc3\xb3\xc5\x82\xc4\x87 \xe2\x82\xac\"\n}";
 
 	(void)state;
 	assert_true(is_good("t=" T "," V1));
@@ -144,7 +145,8 @@ schemes_other_than_v1_are_ignored(void **state)
 	assert_false(is_good("t=" T ",v1x=" SIGNED));
 	assert_false(is_good("t=" T ",xv1=" SIGNED));
 	assert_true(is_good("t=" T ",v0=" OTHER "," V1));
-	assert_true(is_good("t=" T "," V1 ",v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39"));
+	assert_true(is_good("t=" T "," V1
+	    ",v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39"));
 }
 
 static void
