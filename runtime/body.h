@@ -29,7 +29,4 @@ cJSON	*body_parse(struct req *, const char *bytes, size_t n, const char **proble
 /* As much of a client's text as a message quotes, in whole characters. */
 const char *body_excerpt(struct req *, const char *);
 
-/* Length of the valid UTF-8 sequence at s (RFC 3629), 0 when it is not one. */
-size_t	 utf8_length(const unsigned char *s, size_t n);
-
 #endif

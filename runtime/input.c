@@ -56,22 +56,6 @@ split_pairs(struct req *rq, const char *s, size_t n, struct parameter *table)
 	return count;
 }
 
-static bool
-valid_utf8(const char *s)
-{
-	size_t n = strlen(s);
-
-	while (n > 0) {
-		size_t length = utf8_length((const unsigned char *)s, n);
-
-		if (length == 0)
-			return false;
-		s += length;
-		n -= length;
-	}
-	return true;
-}
-
 /* The one value of a parameter; NULL when it is absent or empty. */
 static const char *
 parameter_value(struct req *rq, struct parameter *table, size_t n, const char *name)
@@ -84,7 +68,7 @@ parameter_value(struct req *rq, struct parameter *table, size_t n, const char *n
 		table[i].used = true;
 		if (value != NULL)
 			fail_field(rq, name, "duplicate", "Stands there twice");
-		if (!valid_utf8(table[i].value)) {
+		if (!utf8_is_valid(table[i].value)) {
 			fail_field(rq, name, "format", "Must be valid UTF-8");
 			return NULL;
 		}
@@ -154,7 +138,7 @@ read_path_field(struct req *rq, const struct field *f, const char *value)
 {
 	struct value v = { .text = value };
 
-	if (!valid_utf8(value) || (f->type == T_ID && (strlen(value) > 19 ||
+	if (!utf8_is_valid(value) || (f->type == T_ID && (strlen(value) > 19 ||
 	    strspn(value, "0123456789") != strlen(value) || value[0] == '0')) ||
 	    check_value(rq, f, f->name, v) == NULL) {
 		reply_clear(rq);

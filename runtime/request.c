@@ -70,46 +70,6 @@ request_end(struct req *rq)
 	arena_reset(&rq->arena);
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* NULL for a broken escape or a NUL. */
-char *
-url_decode(struct req *rq, const char *s, size_t n, bool plus_is_space)
-{
-	char *out = arena_alloc(&rq->arena, n + 1), *to = out;
-
-	for (size_t i = 0; i < n; i++) {
-		char c = s[i];
-
-		if (c == '%') {
-			int high = n - i > 2 ? hex_value(s[i + 1]) : -1;
-			int low = n - i > 2 ? hex_value(s[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return NULL;
-			c = (char)(high << 4 | low);
-			i += 2;
-		} else if (c == '+' && plus_is_space) {
-			c = ' ';
-		}
-		if (c == '\0')
-			return NULL;
-		*to++ = c;
-	}
-	*to = '\0';
-	return out;
-}
-
 static bool
 add_segment(struct req *rq, const char *s, size_t n)
 {

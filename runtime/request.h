@@ -5,6 +5,7 @@
 #define REQUEST_H
 
 #include "arena.h"
+#include "encoding.h"
 #include "fn.h"
 
 enum {
@@ -94,7 +95,6 @@ bool		 request_parse_target(struct req *);	/* false: malformed */
 /* The entry for method and path; NULL with *allow filled when only the method
  * is wrong, NULL and *allow NULL when the path is. */
 const struct entry *request_route(struct req *, const char **allow);
-char		*url_decode(struct req *, const char *, size_t, bool plus_is_space);
 
 /* reply.c */
 void		 reply_finish(struct req *);	/* makes problems, common headers */

@@ -85,7 +85,8 @@ async function wholeStarts() {
 }
 
 function ratesTable(turns, results) {
-	const of = (name, other) => other === undefined ? '' : percent(compare(results[name], results[other]).median);
+	const of = (name, other) => other === undefined ? ''
+	    : percent(compare(results[name], results[other]).median);
 	const against = { uncached: 'listSql', order: 'orderSql', orderSimulated: 'orderSql' };
 	const spent = (name, kind) => {
 		const each = results[name].map((result) => result.spent[kind]).filter((us) => us !== undefined);

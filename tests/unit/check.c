@@ -61,7 +61,8 @@ every_kind_of_field_arrives(void **state)
 	const struct input *in = READ(.method = "PUT", .uri = "/things/12/b%C3%A9",
 	    .type = "application/json; charset=utf-8",
 	    .body = "{\"name\":\"\xc3\xa9t\xc3\xa9 x\",\"code\":\"abcd\","
-	    "\"email\":\" Ann@Shop.Example \",\"color\":\"blue\",\"count\":-5,\"otherId\":9223372036854775807,\"on\":false,"
+	    "\"email\":\" Ann@Shop.Example \","
+	    "\"color\":\"blue\",\"count\":-5,\"otherId\":9223372036854775807,\"on\":false,"
 	    "\"price\":19.9,\"weight\":\"1.125\",\"tags\":[\"a\",\"\\\"\"],"
 	    "\"items\":[{\"productId\":7,\"quantity\":2},"
 	    "{\"quantity\":10000,\"productId\":9007199254740993,\"note\":\"n\"}]}");

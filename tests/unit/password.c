@@ -31,7 +31,8 @@ static void
 a_hash_is_matched_by_its_password_only(void **state)
 {
 	static const char *const passwords[] = { "Password123!",
-	    "p\xc3\xa4ssw\xc3\xb6rd \xe2\x82\xac", " leading and trailing ", "\"'\\; DROP TABLE users" };
+	    "p\xc3\xa4ssw\xc3\xb6rd \xe2\x82\xac", " leading and trailing ",
+	    "\"'\\; DROP TABLE users" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(passwords) / sizeof(*passwords); i++) {
