@@ -51,9 +51,10 @@ has_line(const char *line)
 static size_t
 lines(void)
 {
+	const char *end = body() - 2;
 	size_t n = 0;
 
-	for (const char *at = bytes; at < body() - 2; at++)
+	for (const char *at = bytes; at < end; at++)
 		n += memcmp(at, "\r\n", 2) == 0;
 	return n;
 }
