@@ -88,10 +88,11 @@ export function platform(gateway, supervisor) {
 	];
 }
 
-/* Microseconds of CPU that the whole machine has used. */
+/* Microseconds of CPU that the whole machine has used, or that were taken from
+ * it where it is a virtual one. */
 export function everybody() {
-	const [user, nice, system, , , irq, soft] = readFileSync('/proc/stat', 'utf8')
+	const [user, nice, system, , , irq, soft, steal] = readFileSync('/proc/stat', 'utf8')
 	    .split('\n')[0].split(/\s+/).slice(1).map(Number);
 
-	return (user + nice + system + irq + soft) * 10000;
+	return (user + nice + system + irq + soft + steal) * 10000;
 }

@@ -40,21 +40,24 @@ EXECUTE list(${parameters.map(quote).join(', ')});
 	return [file];
 }
 
-/* The two transactions of an order, a script for each product. */
-async function orderScripts(directory, buyer, ids) {
+/* The two transactions of an order, and the answer that is read then; a script
+ * for each product. */
+async function orderScripts(directory, buyer, ids, answered) {
 	const place = await statement('orders-place', 'place');
 	const created = await statement('orders-place', 'intent_created');
 	const shipping = JSON.stringify({ address: '1 Market Street', city: 'Riga', zip: 'LV-1010', country: 'LV' });
 	const intent = { sql: "('pi_pgbench' || :id::text)" };
+	const read = answered ? `${fillIn(await statement('orders-place', 'placed'),
+	    [{ sql: ':order_id' }, buyer])};\n` : '';
 
 	return ids.map((id) => {
-		const file = join(directory, `order-${id}.sql`);
+		const file = join(directory, `order-${id}-${answered}.sql`);
 		const items = JSON.stringify([{ productId: String(id), quantity: '1' }]);
 
 		writeFileSync(file, `${fillIn(place, [buyer, items, shipping, 'USD', '1000', '1000',
 			'pgbench', '30', '1800', null, 'fingerprint'])} \\gset
 ${fillIn(created, [{ sql: ':id' }, { sql: ':epoch' }, intent, intent, '60'])};
-`);
+${read}`);
 		return file;
 	});
 }
@@ -88,7 +91,8 @@ export async function prepareTurns(stage, token) {
 	const signedIn = { Authorization: `Bearer ${token}` };
 	const ids = await stockUp();
 	const list = await listScript(stage.directory);
-	const orders = await orderScripts(stage.directory, user.id, ids);
+	const orders = await orderScripts(stage.directory, user.id, ids, false);
+	const answered = await orderScripts(stage.directory, user.id, ids, true);
 
 	const redis = [mainPid('redis')];
 	const postgres = () => [mainPid('postgres'), ...children(mainPid('postgres'))];
@@ -101,6 +105,16 @@ export async function prepareTurns(stage, token) {
 		body: `{"items":[{"productId":%{${ids.join(',')}},"quantity":1}],`
 		    + '"shippingAddress":"1 Market Street","shippingCity":"Riga",'
 		    + '"shippingZip":"LV-1010","shippingCountry":"LV"}' });
+
+	const placing = (scripts) => () => pgbench(environmentOf('orders').DATABASE_URL, scripts,
+	    { clients: WORKERS });
+	const settle = async () => {
+		const left = await sagasNotWaiting();
+
+		if (left > 0)
+			throw new Error(`${left} orders are without their second transaction`);
+		await letSagasSleep();
+	};
 
 	return {
 		static: { what: 'a static file of lighttpd, as large as the list', run: get('/bench/static'),
@@ -126,15 +140,10 @@ export async function prepareTurns(stage, token) {
 		order: { what: 'POST order, Stripe answers at once', run: post(stage.url),
 			pays: paid(mine('orders-place'), { redis: () => redis, postgres, stripe: mine('stripe-sim') }),
 			after: letSagasSleep },
-		orderSql: { what: 'pgbench: the two transactions of an order',
-			run: () => pgbench(environmentOf('orders').DATABASE_URL, orders, { clients: WORKERS }),
-			pays: { postgres },
-			after: async () => {
-				const left = await sagasNotWaiting();
-				if (left > 0)
-					throw new Error(`${left} orders are without their second transaction`);
-				await letSagasSleep();
-			} },
+		orderSql: { what: 'pgbench: the two transactions of an order', run: placing(orders),
+			pays: { postgres }, after: settle },
+		orderReadSql: { what: 'pgbench: the same and the answer', run: placing(answered),
+			pays: { postgres }, after: settle },
 		orderSimulated: { what: 'POST order, the simulator', run: post(need('SOUK_URL')),
 			pays: { gateway: () => [mainPid('gateway')], function: stacks('orders-place'),
 				redis: () => redis, postgres, stripe: stacks('stripe-sim') },

@@ -7,7 +7,9 @@
 
 #include <dirent.h>
 
-enum { BIG = 200000 };
+enum { BIG = 200000, HUGE_ANSWER = 5000000 };
+
+static char huge_bytes[HUGE_ANSWER];
 
 SERVES(big, GET, "/big", .summary = "Much")
 {
@@ -16,6 +18,11 @@ SERVES(big, GET, "/big", .summary = "Much")
 	for (size_t i = 0; i < BIG; i++)
 		bytes[i] = (char)(i * 31 >> 3);
 	return reply_bytes(rq, 200, "application/octet-stream", bytes, BIG);
+}
+
+SERVES(huge, GET, "/huge", .summary = "More than one write takes")
+{
+	return reply_bytes(rq, 200, "application/octet-stream", huge_bytes, HUGE_ANSWER);
 }
 
 SERVES(echo, POST, "/echo", .raw_body = true)
@@ -83,6 +90,21 @@ a_big_answer_arrives_whole(void **state)
 		for (size_t at = 0; at < BIG; at++)
 			assert_int_equal(a->body[at], (char)(at * 31 >> 3));
 	}
+}
+
+static void
+an_answer_of_more_records_than_one_write_takes_arrives_whole(void **state)
+{
+	const struct answer *a;
+
+	tear_down(state);
+	for (size_t i = 0; i < HUGE_ANSWER; i++)
+		huge_bytes[i] = (char)(i * 13 >> 5);
+	set_up(state);
+	a = get("/huge");
+	assert_true(a->whole);
+	assert_int_equal(a->body_length, HUGE_ANSWER);
+	assert_memory_equal(a->body, huge_bytes, HUGE_ANSWER);
 }
 
 static void
@@ -238,6 +260,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_small_answer_arrives),
 		TEST(a_big_answer_arrives_whole),
+		TEST(an_answer_of_more_records_than_one_write_takes_arrives_whole),
 		TEST(a_body_arrives_whole),
 		TEST(a_body_short_of_its_length_is_refused),
 		TEST(a_body_over_the_limit_is_refused),

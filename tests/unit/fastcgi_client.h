@@ -146,8 +146,8 @@ client_drain(int fd, unsigned char *to, size_t room)
 static inline const struct answer *
 client_read(int fd)
 {
-	static unsigned char in[4 << 20];
-	static char text[4 << 20];
+	static unsigned char in[6 << 20];
+	static char text[6 << 20];
 	static struct answer answer;
 	size_t received = client_drain(fd, in, sizeof(in)), at = 0, length = 0;
 	bool out_ended = false;
