@@ -137,9 +137,12 @@ $$;
 CREATE FUNCTION catalog.quote(p_products bigint[])
 RETURNS TABLE (product_id bigint, seller_id bigint, name text, sku text,
 	price bigint, currency char(3))
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+	RETURN QUERY
 	SELECT p.id, p.seller_id, p.name, p.sku, p.price, p.currency
 	  FROM catalog.product p WHERE p.id = ANY (p_products) AND p.is_active;
+END
 $$;
 
 -- Available to reserved, all or nothing.  Rows are locked in the order of

@@ -186,7 +186,9 @@ SELECT s.id, s.order_id, s.kind, s.version, s.state, s.step, s.attempt, s.epoch,
 -- The wire object `order`, as p_viewer may see it: the client secret is its
 -- owner's.  VOLATILE so that it sees what its own statement has just written.
 CREATE FUNCTION orders.order_json(p_order bigint, p_viewer bigint) RETURNS json
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+	RETURN (
 	SELECT json_build_object('id', o.id, 'user_id', o.user_id,
 		'status', o.status, 'payment_status', o.payment_status,
 		'currency', o.currency,
@@ -221,7 +223,8 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 				'amount', ops.wire_money(p.amount, p.currency),
 				'currency', p.currency, 'status', p.status) END)
 	  FROM orders.orders o JOIN payments.payment p ON p.order_id = o.id
-	 WHERE o.id = p_order;
+	 WHERE o.id = p_order);
+END
 $$;
 
 -- May p_viewer see the order?  Its owner, the seller of one of its lines, or
@@ -237,9 +240,11 @@ $$;
 
 -- Appends to a saga's timeline; the caller holds its lock and raises seq.
 CREATE FUNCTION orders.saga_note(s orders.saga, p_offset integer, p_step text,
-	p_what text, p_detail text) RETURNS void LANGUAGE sql AS $$
+	p_what text, p_detail text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
 	INSERT INTO orders.saga_event (saga_id, seq, epoch, step, what, detail)
 	VALUES (s.id, s.seq + p_offset, s.epoch, p_step, p_what, p_detail);
+END
 $$;
 
 -- Moves every line that is `p_from` to `p_to`, and its stock with it.
@@ -403,10 +408,15 @@ END $$;
 -- Locks a saga for a transition of p_epoch in one of p_states; null when the
 -- caller no longer owns it or it has moved on.
 CREATE FUNCTION orders.saga_lock(p_saga bigint, p_epoch integer, VARIADIC p_states text[])
-RETURNS orders.saga LANGUAGE sql AS $$
-	SELECT s FROM orders.saga s
+RETURNS orders.saga LANGUAGE plpgsql AS $$
+DECLARE
+	found orders.saga;
+BEGIN
+	SELECT s.* INTO found FROM orders.saga s
 	 WHERE s.id = p_saga AND s.epoch = p_epoch AND s.state = ANY (p_states)
 	   FOR NO KEY UPDATE;
+	RETURN found;
+END
 $$;
 
 -- The payment intent exists: wait for the money.

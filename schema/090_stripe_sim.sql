@@ -1800,7 +1800,8 @@ END $$;
 -- Milliseconds until something is due; null when nothing is.
 CREATE FUNCTION stripe_sim.next_due_ms() RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-	SELECT greatest(0, ceil(extract(epoch FROM min(due_at) - clock_timestamp()) * 1000))::bigint
+	SELECT CASE WHEN min(due_at) IS NOT NULL THEN
+		greatest(0, ceil(extract(epoch FROM min(due_at) - clock_timestamp()) * 1000)) END::bigint
 	  FROM (SELECT min(due_at) AS due_at FROM stripe_sim.later
 		UNION ALL
 		SELECT min(greatest(w.leased_until, (SELECT min(d.due_at) FROM stripe_sim.delivery d
