@@ -51,8 +51,9 @@ add_block(struct arena *a, size_t least)
 	poison(b->bytes, size);
 }
 
-void *
-arena_alloc(struct arena *a, size_t n)
+/* Not zeroed: for those who write all of it at once. */
+static char *
+take(struct arena *a, size_t n)
 {
 	size_t rounded = (n + GAP + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	char *p;
@@ -64,15 +65,22 @@ arena_alloc(struct arena *a, size_t n)
 	p = a->blocks->bytes + a->used;
 	a->used += rounded;
 	unpoison(p, n);
-	return memset(p, 0, n);
+	return p;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	return memset(take(a, n), 0, n);
 }
 
 char *
 arena_copy(struct arena *a, const char *s, size_t n)
 {
-	char *copy = arena_alloc(a, n + 1);
+	char *copy = take(a, n + 1);
 
 	memcpy(copy, s, n);
+	copy[n] = '\0';
 	return copy;
 }
 

@@ -35,7 +35,9 @@ cgi_serve(void)
 	}
 	request_begin(&rq, &in);
 	dispatch(&rq);
-	bytes = response_text(&rq, &n);
+	bytes = response_head(&rq, &n);
+	fwrite(bytes, 1, n, stdout);
+	bytes = response_body(&rq, &n);
 	fwrite(bytes, 1, n, stdout);
 	fflush(stdout);
 	dispatch_after(&rq);

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 SETTING_INT(idle_s, "FN_IDLE_S", 30, 1, 86400,
@@ -39,7 +40,7 @@ enum {
 	END_RECORD = 3
 };
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, serving;
 static int nowhere = -1;
 
 /*
@@ -55,14 +56,18 @@ stop(int signal_number)
 	dup2(nowhere, STDIN_FILENO);
 }
 
+/* Whoever serves nothing when the alarm rings is only idle. */
 static void
 hang(int signal_number)
 {
 	static const char line[] =
 	    "{\"level\":\"error\",\"message\":\"a request hung; its worker dies\"}\n";
-	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+	ssize_t written;
 
 	(void)signal_number;
+	if (!serving)
+		return;
+	written = write(STDERR_FILENO, line, sizeof(line) - 1);
 	(void)written;
 	_exit(EXIT_HUNG);
 }
@@ -167,42 +172,62 @@ write_all(int fd, struct iovec *parts, int n)
 	return true;
 }
 
-/* The whole answer in one write, where it fits the socket's buffer. */
-static void
-write_answer(int fd, const char *bytes, size_t n)
-{
-	enum { MAX_RECORD = 65528, MAX_PARTS = 64 };
-	unsigned char records[MAX_PARTS][8], ends[8 + 16] = { 0 };
+enum { MAX_RECORD = 65528, MAX_PARTS = 64 };
+
+/* Gathers what goes out until there is no more room, or no more of it. */
+struct answer {
+	int fd, count;
+	bool broken;
+	unsigned char records[MAX_PARTS][8];
 	struct iovec parts[2 * MAX_PARTS + 1];
-	int count = 0;
+};
 
-	for (int i = 0; n > 0; i++) {
+static void
+answer_put(struct answer *a, const char *bytes, size_t n)
+{
+	while (n > 0 && !a->broken) {
 		size_t length = n < MAX_RECORD ? n : MAX_RECORD;
+		unsigned char *record = a->records[a->count / 2];
 
-		put_record(records[i], STDOUT_RECORD, length);
-		parts[count++] = (struct iovec){ records[i], 8 };
-		parts[count++] = (struct iovec){ (void *)(uintptr_t)bytes, length };
+		put_record(record, STDOUT_RECORD, length);
+		a->parts[a->count++] = (struct iovec){ record, 8 };
+		a->parts[a->count++] = (struct iovec){ (void *)(uintptr_t)bytes, length };
 		bytes += length;
 		n -= length;
-		if (i + 1 == MAX_PARTS && n > 0) {
-			if (!write_all(fd, parts, count))
-				return;
-			count = 0;
-			i = -1;
+		if (a->count == 2 * MAX_PARTS) {
+			a->broken = !write_all(a->fd, a->parts, a->count);
+			a->count = 0;
 		}
 	}
+}
+
+/* The whole answer in one write, where it fits the socket's buffer. */
+static void
+write_answer(int fd, struct req *rq)
+{
+	unsigned char ends[8 + 16] = { 0 };
+	struct answer a;
+	const char *bytes;
+	size_t n;
+
+	a.fd = fd;
+	a.count = 0;
+	a.broken = false;
+	bytes = response_head(rq, &n);
+	answer_put(&a, bytes, n);
+	bytes = response_body(rq, &n);
+	answer_put(&a, bytes, n);
 	put_record(ends, STDOUT_RECORD, 0);
 	put_record(ends + 8, END_RECORD, 8);
-	parts[count++] = (struct iovec){ ends, sizeof(ends) };
-	write_all(fd, parts, count);
+	a.parts[a.count++] = (struct iovec){ ends, sizeof(ends) };
+	if (!a.broken)
+		write_all(fd, a.parts, a.count);
 }
 
 static void
 serve_one(struct req *rq, FCGX_Request *f, int fd)
 {
 	struct incoming in = { 0 };
-	const char *bytes;
-	size_t n;
 
 	f->ipcFd = fd;
 	f->keepConnection = 1;		/* or accepting would first close it */
@@ -212,8 +237,7 @@ serve_one(struct req *rq, FCGX_Request *f, int fd)
 	in.variables = f->envp;
 	request_begin(rq, &in);
 	dispatch(rq);
-	bytes = response_text(rq, &n);
-	write_answer(fd, bytes, n);
+	write_answer(fd, rq);
 	close(fd);
 	dispatch_after(rq);
 	request_end(rq);
@@ -229,6 +253,22 @@ fastcgi_is_available(void)
 
 	return getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) == 0 &&
 	    listening;
+}
+
+/*
+ * The alarm is set anew once a second only, and a second later than it must
+ * ring: a busy worker would otherwise make two system calls a request for it.
+ */
+static void
+set_alarm(unsigned seconds)
+{
+	static time_t set;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_sec != set)
+		alarm(seconds + 1);
+	set = now.tv_sec;
 }
 
 int
@@ -249,9 +289,10 @@ fastcgi_serve(int slot)
 		int fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			alarm(seconds);
+			set_alarm(seconds);
+			serving = 1;
 			serve_one(&rq, &f, fd);
-			alarm(0);
+			serving = 0;
 		} else if (errno == EAGAIN) {
 			let_connections_go();
 			left++;
@@ -317,7 +358,9 @@ fastcgi_schedule(void)
 				continue;
 			if (due[i] <= now) {
 				alarm(patience());
+				serving = 1;
 				run_scheduled(&rq, entry);
+				serving = 0;
 				alarm(0);
 				due[i] = now_us() + (uint64_t)entry->endpoint->every_s * 1000000;
 			}

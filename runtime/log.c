@@ -4,9 +4,9 @@
  */
 #include "fn.h"
 #include "log.h"
+#include "text.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,24 +26,30 @@ put(struct log_text *t, const char *s, size_t n)
 	t->length += n;
 }
 
+/* Plain text goes in one piece. */
 static void
 put_escaped(struct log_text *t, const char *s)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t end = t->length + LOG_VALUE;
 
-	for (; *s != '\0' && t->length < end; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s != '\0' && t->length < end) {
+		size_t plain = 0;
+		unsigned char c;
 
-		if (c >= 0xc0 && end - t->length < 4)
-			break;		/* or it might be cut in the middle */
-		if (c == '"' || c == '\\') {
+		while ((c = (unsigned char)s[plain]) >= 0x20 && c != '"' && c != '\\' &&
+		    c != 0x7f && t->length + plain < end &&
+		    (c < 0xc0 || end - t->length - plain >= 4))	/* or it might be cut in the middle */
+			plain++;
+		put(t, s, plain);
+		s += plain;
+		if (c == '\0' || t->length >= end || c >= 0xc0)
+			break;
+		if (c == '"' || c == '\\')
 			put(t, (char[]){ '\\', *s }, 2);
-		} else if (c < 0x20 || c == 0x7f) {
+		else
 			put(t, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
-		} else {
-			put(t, s, 1);
-		}
+		s++;
 	}
 }
 
@@ -54,14 +60,20 @@ fits(const struct log_text *t, const char *key, size_t n)
 	return t->length + strlen(key) + n + sizeof(",\"\":\"\"}\n") <= sizeof(t->bytes);
 }
 
+static void
+put_key(struct log_text *t, const char *key)
+{
+	put(t, ",\"", 2);
+	put(t, key, strlen(key));
+	put(t, "\":", 2);
+}
+
 void
 log_put_raw(struct log_text *t, const char *key, const char *json)
 {
 	if (!fits(t, key, strlen(json)))
 		return;
-	put(t, ",\"", 2);
-	put(t, key, strlen(key));
-	put(t, "\":", 2);
+	put_key(t, key);
 	put(t, json, strlen(json));
 }
 
@@ -85,27 +97,41 @@ log_put(struct log_text *t, const char *key, const char *value)
 void
 log_put_number(struct log_text *t, const char *key, long long value)
 {
-	char digits[24];
+	char digits[NUMBER_ROOM];
 
-	snprintf(digits, sizeof(digits), "%lld", value);
-	log_put_raw(t, key, digits);
+	if (!fits(t, key, sizeof(digits)))
+		return;
+	put_key(t, key);
+	put(t, digits, put_number(digits, value));
 }
 
+/* What all lines of one second begin with is written once. */
 void
 log_begin(struct log_text *t, enum level level)
 {
+	static char second[sizeof("{\"time\":\"2026-01-01T00:00:00.") + 16];
+	static time_t of;
 	struct timespec now;
-	struct tm utc;
-	int n;
+	char ms[] = "000Z\",\"level\":\"";
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	n = snprintf(t->bytes, sizeof(t->bytes),
-	    "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ\",\"level\":\"%s\","
-	    "\"function\":\"%s\"", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-	    utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000,
-	    level_names[level], program);
-	t->length = (size_t)n;
+	if (now.tv_sec != of) {
+		struct tm utc;
+
+		gmtime_r(&now.tv_sec, &utc);
+		strftime(second, sizeof(second), "{\"time\":\"%Y-%m-%dT%H:%M:%S.", &utc);
+		of = now.tv_sec;
+	}
+	ms[0] = (char)('0' + now.tv_nsec / 100000000);
+	ms[1] = (char)('0' + now.tv_nsec / 10000000 % 10);
+	ms[2] = (char)('0' + now.tv_nsec / 1000000 % 10);
+	t->length = 0;
+	put(t, second, strlen(second));
+	put(t, ms, sizeof(ms) - 1);
+	put(t, level_names[level], strlen(level_names[level]));
+	put(t, "\",\"function\":\"", 14);
+	put(t, program, strlen(program));
+	put(t, "\"", 1);
 }
 
 void

@@ -1,6 +1,6 @@
 #include "response.h"
+#include "text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char *
@@ -46,33 +46,41 @@ put_header(char *at, const char *name, const char *value)
 }
 
 const char *
-response_text(struct req *rq, size_t *n)
+response_head(struct req *rq, size_t *n)
 {
-	size_t room = rq->body_out_length + 1024 + 2 * sizeof(rq->id);
+	size_t room = 1024 + 2 * sizeof(rq->id);
 	bool has_body = rq->status != 204 && rq->status != 304;
-	char *text, *at, status[40], length[24];
+	char *text, *at;
 
 	for (const struct header *h = rq->headers; h != NULL; h = h->next)
 		room += strlen(h->name) + strlen(h->value) + 4;
 	if (has_body)
 		room += strlen(rq->content_type_out);
 	at = text = arena_alloc(&rq->arena, room);
-	snprintf(status, sizeof(status), "%d %s", rq->status, reason(rq->status));
-	at = put_header(at, "Status", status);
+	at = put(at, "Status: ");
+	at += put_number(at, rq->status);
+	at = put(put(put(at, " "), reason(rq->status)), "\r\n");
 	if (has_body) {
-		snprintf(length, sizeof(length), "%zu", rq->body_out_length);
 		at = put_header(at, "Content-Type", rq->content_type_out);
-		at = put_header(at, "Content-Length", length);
+		at = put(at, "Content-Length: ");
+		at += put_number(at, (int64_t)rq->body_out_length);
+		at = put(at, "\r\n");
 	}
 	at = put_header(at, "X-Request-ID", rq->id);
 	at = put_header(at, "X-Correlation-ID", rq->id);
 	for (const struct header *h = rq->headers; h != NULL; h = h->next)
 		at = put_header(at, h->name, h->value);
 	at = put(at, "\r\n");
-	if (has_body && strcmp(rq->method == NULL ? "" : rq->method, "HEAD") != 0) {
-		memcpy(at, rq->body_out, rq->body_out_length);
-		at += rq->body_out_length;
-	}
 	*n = (size_t)(at - text);
 	return text;
+}
+
+const char *
+response_body(const struct req *rq, size_t *n)
+{
+	bool has_body = rq->status != 204 && rq->status != 304 &&
+	    strcmp(rq->method == NULL ? "" : rq->method, "HEAD") != 0;
+
+	*n = has_body ? rq->body_out_length : 0;
+	return rq->body_out;
 }

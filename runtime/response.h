@@ -6,6 +6,8 @@
 
 #include "request.h"
 
-const char	*response_text(struct req *, size_t *n);
+/* Up to and with the empty line. */
+const char	*response_head(struct req *, size_t *n);
+const char	*response_body(const struct req *, size_t *n);
 
 #endif

@@ -222,12 +222,15 @@ compensate(struct req *rq, struct saga *s, const char *cause)
 }
 
 static const char *
-checkpoint_intent(struct req *rq, const struct saga *s, const cJSON *intent)
+checkpoint_intent(struct req *rq, struct saga *s, const cJSON *intent)
 {
-	const char *outcome = outcome_of(db_one(rq, &intent_created, s->id, s->epoch,
+	const struct query *query = s->checkpoint != NULL ? s->checkpoint : &intent_created;
+	const struct row *row = db_one(rq, query, s->id, s->epoch,
 	    stripe_text(intent, "id"), stripe_text(intent, "client_secret"),
-	    text(rq, FIRST_LOOK_S)));
+	    text(rq, FIRST_LOOK_S));
+	const char *outcome = outcome_of(row);
 
+	s->answer = row_text(row, "answer");
 	fault_point("intent_after_checkpoint");
 	if (strcmp(outcome, "waiting") == 0)
 		metric_add(&created, 1);

@@ -26,6 +26,11 @@ struct saga {
 	const char *intent, *amount, *currency, *subject, *user;
 	int64_t attempt, age_s, seconds_left;
 	bool past_deadline;
+	/* Where a driver has to answer with the order, the query to checkpoint the
+	 * intent with: orders.saga_intent_created_v1()'s arguments, and a column
+	 * "answer" beside the outcome, which is kept here.  One round trip less. */
+	const struct query *checkpoint;
+	const char *answer;
 };
 
 /* Of a row of orders.saga_work; NULL of NULL. */

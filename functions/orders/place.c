@@ -8,27 +8,29 @@
  */
 #include "fn.h"
 
+#include "charges.h"
+#include "json.h"
 #include "money.h"
 #include "order_shape.h"
 #include "saga.h"
-#include "json.h"
 
 struct input {
 	const char *items, *address, *city, *state, *zip, *country, *notes;
 };
-
-SETTING_INT(tax_rate_bps, "TAX_RATE_BPS", 1000, 0, 10000,
-    "Tax on the subtotal, in hundredths of a percent");
-SETTING_TEXT(shipping_flat, "SHIPPING_FLAT", "10.00",
-    "What shipping an order costs, in the shop's currency");
-SETTING_INT(payment_ttl, "PAYMENT_TTL", 1800, 1, 86400,
-    "Seconds an order may stay unpaid before it is cancelled");
 
 QUERY(place,
 	"SELECT * FROM orders.place_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
 
 QUERY(placed,
 	"SELECT orders.order_json($1, $2)");
+
+/* The order is read after the checkpoint it shows. */
+QUERY(checkpoint,
+	"WITH t AS MATERIALIZED ("
+	" SELECT orders.saga_intent_created_v1($1, $2, $3, $4, $5) AS outcome)"
+	" SELECT t.outcome, orders.order_json(s.order_id, o.user_id) AS answer"
+	"   FROM t, orders.saga s JOIN orders.orders o ON o.id = s.order_id"
+	"  WHERE s.id = $1");
 
 static const struct field line[] = {
 	ITEM("productId", ID,  "What to order", .required = true, .example = "1"),
@@ -65,17 +67,6 @@ ENDPOINT(place_order) = {
 	    ERR_ORDER_TOTAL_OUT_OF_RANGE),
 };
 
-static int64_t shipping_minor;
-
-STARTUP(read_shipping)
-{
-	if (money_parse(shipping_flat.text, shop_currency(), &shipping_minor))
-		return true;
-	log_line(LOG_ERROR, "SHIPPING_FLAT must be an amount of SHOP_CURRENCY",
-	    "value", shipping_flat.text, NULL);
-	return false;
-}
-
 static const char *
 shipping_json(struct req *rq, const struct input *in)
 {
@@ -91,7 +82,7 @@ shipping_json(struct req *rq, const struct input *in)
 	return json_text(j);
 }
 
-static const char *
+static struct saga *
 place_new(struct req *rq)
 {
 	const struct input *in = req_input(rq);
@@ -99,14 +90,15 @@ place_new(struct req *rq)
 
 	fault_point("place_before_commit");
 	saga = saga_of(rq, db_one(rq, &place, req_user(rq), in->items,
-	    shipping_json(rq, in), shop_currency(), text(rq, tax_rate_bps.number),
-	    text(rq, shipping_minor), saga_owner(rq), text(rq, SAGA_LEASE_S),
-	    text(rq, payment_ttl.number), req_idempotency_key(rq), req_fingerprint(rq)));
+	    shipping_json(rq, in), shop_currency(), text(rq, charges_tax_rate_bps()),
+	    text(rq, charges_shipping()), saga_owner(rq), text(rq, SAGA_LEASE_S),
+	    text(rq, charges_payment_ttl_s()), req_idempotency_key(rq), req_fingerprint(rq)));
 	fault_point("place_after_commit");
 	if (saga == NULL)
 		return NULL;
+	saga->checkpoint = &checkpoint;
 	saga_drive(rq, saga);
-	return saga->order;
+	return saga;
 }
 
 static struct status
@@ -114,10 +106,14 @@ place_order(struct req *rq)
 {
 	/* A try of the same request was here before and died: carry it on. */
 	const char *order = req_reference(rq);
+	const struct saga *saga = NULL;
 
-	if (order != NULL)
+	if (order != NULL) {
 		saga_drive_order(rq, order);
-	else
-		order = place_new(rq);
+	} else if ((saga = place_new(rq)) != NULL) {
+		if (saga->answer != NULL)
+			return reply_json(rq, 201, saga->answer);
+		order = saga->order;
+	}
 	return reply_row(rq, 201, db_one(rq, &placed, order, req_user(rq)));
 }

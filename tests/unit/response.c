@@ -12,8 +12,19 @@ static size_t length;
 static void
 respond(void)
 {
+	size_t head, rest;
+	const char *first, *second;
+	char *whole;
+
 	reply_finish(&it);
-	bytes = response_text(&it, &length);
+	first = response_head(&it, &head);
+	second = response_body(&it, &rest);
+	whole = mem(&it, head + rest + 1);
+	memcpy(whole, first, head);
+	if (rest > 0)
+		memcpy(whole + head, second, rest);
+	bytes = whole;
+	length = head + rest;
 }
 
 static const char *
