@@ -125,7 +125,6 @@ function verdicts({ results, slow, kills, quick, database, starts, memory }) {
 		return [what, `>= ${show(least)}`, show(r.median), `${show(r.least)} to ${show(r.most)}`,
 		    show(r.byCpu), r.median >= least];
 	};
-	const withoutTarget = ([what, , ...row]) => [what, '', ...row.slice(0, 3), undefined];
 	const below = (what, limit, values, unit, digits = 1) => {
 		const show = (n) => `${n.toFixed(digits)} ${unit}`;
 		return [what, `< ${limit} ${unit}`, show(median(values)),
@@ -138,7 +137,6 @@ function verdicts({ results, slow, kills, quick, database, starts, memory }) {
 		atLeast('a function that does nothing, of stock libfcgi', 'nothing', 'stock', 1.2, times),
 		atLeast('product list, cached, of the same bytes from memory', 'cached', 'memory', 0.8),
 		atLeast('POST order, of pgbench with its transactions', 'order', 'orderSql', 0.6),
-		withoutTarget(atLeast('POST order, of pgbench that reads the answer too', 'order', 'orderReadSql', 0.6)),
 		below('p99 of fast requests beside one of 50 ms', 10, slow.map(({ p99 }) => p99 / 1000), 'ms'),
 		['requests lost when a worker is killed twice a second', `<= ${kills.kills}`, String(kills.failed),
 		    `of ${kills.requests}`, '', kills.failed <= kills.kills],

@@ -40,24 +40,22 @@ EXECUTE list(${parameters.map(quote).join(', ')});
 	return [file];
 }
 
-/* The two transactions of an order, and the answer that is read then; a script
- * for each product. */
-async function orderScripts(directory, buyer, ids, answered) {
+/* The two transactions of an order, the very statements that the function
+ * sends; a script for each product. */
+async function orderScripts(directory, buyer, ids) {
 	const place = await statement('orders-place', 'place');
-	const created = await statement('orders-place', 'intent_created');
+	const checkpoint = await statement('orders-place', 'checkpoint');
 	const shipping = JSON.stringify({ address: '1 Market Street', city: 'Riga', zip: 'LV-1010', country: 'LV' });
 	const intent = { sql: "('pi_pgbench' || :id::text)" };
-	const read = answered ? `${fillIn(await statement('orders-place', 'placed'),
-	    [{ sql: ':order_id' }, buyer])};\n` : '';
 
 	return ids.map((id) => {
-		const file = join(directory, `order-${id}-${answered}.sql`);
+		const file = join(directory, `order-${id}.sql`);
 		const items = JSON.stringify([{ productId: String(id), quantity: '1' }]);
 
 		writeFileSync(file, `${fillIn(place, [buyer, items, shipping, 'USD', '1000', '1000',
 			'pgbench', '30', '1800', null, 'fingerprint'])} \\gset
-${fillIn(created, [{ sql: ':id' }, { sql: ':epoch' }, intent, intent, '60'])};
-${read}`);
+${fillIn(checkpoint, [{ sql: ':id' }, { sql: ':epoch' }, intent, intent, '60'])};
+`);
 		return file;
 	});
 }
@@ -91,8 +89,7 @@ export async function prepareTurns(stage, token) {
 	const signedIn = { Authorization: `Bearer ${token}` };
 	const ids = await stockUp();
 	const list = await listScript(stage.directory);
-	const orders = await orderScripts(stage.directory, user.id, ids, false);
-	const answered = await orderScripts(stage.directory, user.id, ids, true);
+	const orders = await orderScripts(stage.directory, user.id, ids);
 
 	const redis = [mainPid('redis')];
 	const postgres = () => [mainPid('postgres'), ...children(mainPid('postgres'))];
@@ -141,8 +138,6 @@ export async function prepareTurns(stage, token) {
 			pays: paid(mine('orders-place'), { redis: () => redis, postgres, stripe: mine('stripe-sim') }),
 			after: letSagasSleep },
 		orderSql: { what: 'pgbench: the two transactions of an order', run: placing(orders),
-			pays: { postgres }, after: settle },
-		orderReadSql: { what: 'pgbench: the same and the answer', run: placing(answered),
 			pays: { postgres }, after: settle },
 		orderSimulated: { what: 'POST order, the simulator', run: post(need('SOUK_URL')),
 			pays: { gateway: () => [mainPid('gateway')], function: stacks('orders-place'),
