@@ -1,5 +1,6 @@
 #include "address.h"
 #include "guard.h"
+#include "kept.h"
 #include "redis.h"
 
 #include <inttypes.h>
@@ -88,10 +89,10 @@ ask_values(struct redis_flight *f, const struct limit *l, size_t n,
 		words[count++] = l[i].key_before;
 	if (session_key != NULL)
 		words[count++] = session_key;
-	if (cache_key != NULL) {
+	if (tag_key != NULL)
 		words[count++] = tag_key;
+	if (cache_key != NULL)
 		words[count++] = cache_key;
-	}
 	if (count > 1)
 		redis_add(f, count, words, NULL);
 }
@@ -162,23 +163,16 @@ cache_key(struct req *rq)
  * that two requests with one hash never get each other's answer.
  */
 static void
-read_cached(struct req *rq, struct guard *g, const redisReply *tag, const redisReply *value)
+read_cached(struct req *rq, struct guard *g, const redisReply *value)
 {
-	size_t tag_length, inputs = strlen(rq->cache_text);
+	size_t tag_length = strlen(g->cache_tag), inputs = strlen(rq->cache_text);
 	const char *at, *end, *etag_end;
 
-	if (tag->type != REDIS_REPLY_STRING) {
-		/* Nobody knows the version any more: start a new one. */
-		guard_purge(rq, rq->entry->endpoint->cache.tag);
-		return;
-	}
-	tag_length = tag->len;
-	g->cache_tag = arena_copy(&rq->arena, tag->str, tag_length);
 	if (value->type != REDIS_REPLY_STRING)
 		return;
 	at = value->str;
 	end = value->str + value->len;
-	if (value->len < tag_length + inputs + 3 || memcmp(at, tag->str, tag_length) != 0 ||
+	if (value->len < tag_length + inputs + 3 || memcmp(at, g->cache_tag, tag_length) != 0 ||
 	    at[tag_length] != '\n' || memcmp(at + tag_length + 1, rq->cache_text, inputs) != 0 ||
 	    at[tag_length + 1 + inputs] != '\n')
 		return;
@@ -189,6 +183,42 @@ read_cached(struct req *rq, struct guard *g, const redisReply *tag, const redisR
 	g->cached_etag = arena_copy(&rq->arena, at, (size_t)(etag_end - at));
 	g->cached_length = (size_t)(end - etag_end) - 1;
 	g->cached_body = arena_copy(&rq->arena, etag_end + 1, g->cached_length);
+	kept_add(rq, g->cache_tag, g->cached_etag, g->cached_body, g->cached_length);
+}
+
+/* What this worker has kept turned out to be old: somebody else may have
+ * filled Redis since. */
+static void
+ask_cached(struct req *rq, struct guard *g)
+{
+	struct redis_flight f = { 0 };
+
+	REDIS_ADD(&f, "GET", cache_key(rq));
+	if (redis_fly(rq, &f))
+		read_cached(rq, g, f.replies[0]);
+	redis_flight_end(&f);
+}
+
+/* value is NULL where only the tag was asked for. */
+static void
+look_up(struct req *rq, struct guard *g, const struct kept *kept,
+    const redisReply *tag, const redisReply *value)
+{
+	if (tag->type != REDIS_REPLY_STRING) {
+		/* Nobody knows the version any more: start a new one. */
+		guard_purge(rq, rq->entry->endpoint->cache.tag);
+		return;
+	}
+	g->cache_tag = arena_copy(&rq->arena, tag->str, tag->len);
+	if (value != NULL) {
+		read_cached(rq, g, value);
+	} else if (strcmp(kept->tag, g->cache_tag) == 0) {
+		g->cached_etag = kept->etag;
+		g->cached_body = kept->body;
+		g->cached_length = kept->length;
+	} else {
+		ask_cached(rq, g);
+	}
 }
 
 static const char *
@@ -199,7 +229,7 @@ tag_key(struct req *rq, const char *tag)
 
 static void
 read_replies(struct req *rq, struct guard *g, struct redis_flight *f,
-    struct limit *l, size_t n, bool session, bool cache)
+    struct limit *l, size_t n, bool session, bool cache, const struct kept *kept)
 {
 	const redisReply *values = f->count > (int)n ? f->replies[n] : NULL;
 	size_t at = 0;
@@ -215,7 +245,8 @@ read_replies(struct req *rq, struct guard *g, struct redis_flight *f,
 		g->session = strcmp(values->element[at - 1]->str, "live") == 0
 		    ? SESSION_LIVE : SESSION_REVOKED;
 	if (cache)
-		read_cached(rq, g, values->element[at], values->element[at + 1]);
+		look_up(rq, g, kept, values->element[at],
+		    kept == NULL ? values->element[at + 1] : NULL);
 }
 
 /* Only the first of a window sets when its counter goes. */
@@ -248,11 +279,13 @@ guard_ask(struct req *rq, struct guard *g)
 	size_t n = limits_of(rq, limits);
 	bool cache = e->cache.seconds > 0 && !rq->decided &&
 	    (e->cache.private_for == ACCESS_UNSET || !req_is(rq, e->cache.private_for));
+	const struct kept *kept = cache ? kept_find(rq) : NULL;
 	bool away;
 
 	ask_limits(rq, &f, limits, n, now);
 	ask_values(&f, limits, n, rq->session == NULL ? NULL : session_key(rq),
-	    cache ? tag_key(rq, e->cache.tag) : NULL, cache ? cache_key(rq) : NULL);
+	    cache ? tag_key(rq, e->cache.tag) : NULL,
+	    cache && kept == NULL ? cache_key(rq) : NULL);
 	away = (n > 0 || rq->session != NULL || cache) && !redis_fly(rq, &f);
 	if (away) {
 		if (n > 0 && e->rate == RATE_AUTH && limit_auth.number > 0) {
@@ -263,7 +296,7 @@ guard_ask(struct req *rq, struct guard *g)
 		struct redis_flight asked = f;
 
 		/* The connection is free for other use while these are read. */
-		read_replies(rq, g, &asked, limits, n, rq->session != NULL, cache);
+		read_replies(rq, g, &asked, limits, n, rq->session != NULL, cache, kept);
 		expire_counters(rq, limits, n);
 		judge(rq, g, limits, n, now);
 	}
@@ -297,6 +330,7 @@ guard_fill(struct req *rq, const struct guard *g, const char *etag)
 
 	if (g->cache_tag == NULL)
 		return;
+	kept_add(rq, g->cache_tag, etag, rq->body_out, rq->body_out_length);
 	head = strlen(g->cache_tag) + strlen(rq->cache_text) + strlen(etag) + 3;
 	length = head + rq->body_out_length;
 	value = mem(rq, length + 1);
