@@ -204,6 +204,7 @@ write_endpoint(struct json *j, const struct entry *entry)
 	json_member(j, "body", body_kind(e));
 	number(j, "success", e->success == 0 ? 200 : e->success);
 	number(j, "timeout_s", e->timeout_s == 0 ? 30 : e->timeout_s);
+	flag(j, "waits", e->waits);
 	number(j, "every_s", e->every_s);
 	write_fields(j, "input", e->input);
 	write_fields(j, "output", e->output);

@@ -147,6 +147,7 @@ struct endpoint {
 	bool			 form;		/* urlencoded fields, not JSON */
 	int			 success;	/* status of the documented answer; 0: 200 */
 	int			 timeout_s;	/* 0: 30 */
+	bool			 waits;		/* for the outside world: more workers */
 	int			 every_s;	/* a cron function's schedule */
 	const struct field	*input;
 	const struct field	*output;	/* its members ... */

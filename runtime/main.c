@@ -20,7 +20,8 @@
 #include <string.h>
 
 SETTING_INT(workers, "FN_WORKERS", 2, 1, 64,
-    "Processes that serve this function; 1 is without a master over them");
+    "Processes that serve this function, three times as many where they wait for"
+    " the outside world; 1 is one, without a master over it");
 SETTING_INT(schedule, "FN_SCHEDULE", 0, 0, 1,
     "1: run the endpoints that have a schedule on it, without a timer outside");
 SETTING_TEXT(log_level, "LOG_LEVEL", "info",
@@ -62,6 +63,19 @@ has_schedule(void)
 	return false;
 }
 
+/* Workers that wait for somebody else's answer leave the cores to others; as
+ * few as elsewhere, and a slow Stripe would stop the shop. */
+enum { WAITING_FACTOR = 3 };
+
+static int
+worker_count(void)
+{
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++)
+		if ((*at)->endpoint->waits)
+			return (int)workers.number * WAITING_FACTOR;
+	return (int)workers.number;
+}
+
 static int
 serve(const char *name)
 {
@@ -71,7 +85,7 @@ serve(const char *name)
 	metrics_open(name);
 	if (workers.number == 1 && !scheduled)
 		return fastcgi_serve(0);
-	return master_run((int)workers.number, fastcgi_serve,
+	return master_run(workers.number == 1 ? 1 : worker_count(), fastcgi_serve,
 	    scheduled ? fastcgi_schedule : NULL);
 }
 

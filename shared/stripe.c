@@ -111,17 +111,22 @@ take_header(char *line, size_t size, size_t n, void *to)
 	return n;
 }
 
+/* One for all calls: it keeps the connection, and what is the same each time
+ * is said once. */
 static CURL *
 handle(void)
 {
 	static CURL *curl;
 
-	if (curl == NULL) {
-		curl_global_init(CURL_GLOBAL_DEFAULT);
-		curl = curl_easy_init();
-	} else {
-		curl_easy_reset(curl);	/* keeps the connection */
-	}
+	if (curl != NULL)
+		return curl;
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	curl = curl_easy_init();
+	curl_only_http(curl);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 1000L);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
 	return curl;
 }
 
@@ -162,19 +167,17 @@ attempt(struct req *rq, struct answer *a, const char *path, const char *key,
 
 	*a = (struct answer){ .rq = rq };
 	curl_easy_setopt(curl, CURLOPT_URL, fmt(rq, "%s%s", api_base.text, path));
-	curl_only_http(curl);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, left_ms < 1000 ? left_ms : 1000L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, left_ms);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, a);
 	if (fields != NULL)
 		curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, encode_form(rq, curl, fields));
+	else
+		curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &a->status);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(list);
 	return code;
 }

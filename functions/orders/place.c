@@ -46,6 +46,7 @@ ENDPOINT(place_order) = {
 	.access  = ACCESS_USER,
 	.rate    = RATE_GENERAL,
 	.commit  = COMMIT_EACH,
+	.waits   = true,
 	.purges  = "products",
 	.idempotent = true,
 	.success = 201,

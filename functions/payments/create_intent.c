@@ -24,6 +24,7 @@ ENDPOINT(create_intent) = {
 	.access  = ACCESS_USER,
 	.rate    = RATE_PAYMENT,
 	.commit  = COMMIT_EACH,
+	.waits   = true,
 	.input   = FIELDS(
 		BODY_AS(order, "orderId", ID, "The order to pay", .required = true,
 		    .example = "1")),

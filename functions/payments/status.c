@@ -47,6 +47,7 @@ ENDPOINT(payment_status) = {
 	.summary = "What became of an order's payment",
 	.access  = ACCESS_USER,
 	.rate    = RATE_PAYMENT,
+	.waits   = true,
 	.input   = FIELDS(
 		{ .name = "orderId", .where = F_PATH, .type = T_ID, .required = true,
 		  .offset = offsetof(struct input, order), .doc = "The order", .example = "1" }),

@@ -16,6 +16,7 @@ import { environmentOf } from './stage.mjs';
 
 const PRODUCTS = 16;		/* that orders are for */
 const WORKERS = 2;		/* of a function, each with its connection to Postgres */
+const WAITING_WORKERS = 6;	/* of one that waits for Stripe */
 
 /* The statement as the function has it. */
 async function statement(binary, name) {
@@ -103,8 +104,8 @@ export async function prepareTurns(stage, token) {
 		    + '"shippingAddress":"1 Market Street","shippingCity":"Riga",'
 		    + '"shippingZip":"LV-1010","shippingCountry":"LV"}' });
 
-	const placing = (scripts) => () => pgbench(environmentOf('orders').DATABASE_URL, scripts,
-	    { clients: WORKERS });
+	const placing = (clients) => () => pgbench(environmentOf('orders').DATABASE_URL, orders,
+	    { clients });
 	const settle = async () => {
 		const left = await sagasNotWaiting();
 
@@ -137,8 +138,10 @@ export async function prepareTurns(stage, token) {
 		order: { what: 'POST order, Stripe answers at once', run: post(stage.url),
 			pays: paid(mine('orders-place'), { redis: () => redis, postgres, stripe: mine('stripe-sim') }),
 			after: letSagasSleep },
-		orderSql: { what: 'pgbench: the two transactions of an order', run: placing(orders),
-			pays: { postgres }, after: settle },
+		orderSql: { what: `pgbench: the transactions of an order, ${WAITING_WORKERS} clients`,
+			run: placing(WAITING_WORKERS), pays: { postgres }, after: settle },
+		orderSqlFew: { what: `pgbench: the same, ${WORKERS} clients`,
+			run: placing(WORKERS), pays: { postgres }, after: settle },
 		orderSimulated: { what: 'POST order, the simulator', run: post(need('SOUK_URL')),
 			pays: { gateway: () => [mainPid('gateway')], function: stacks('orders-place'),
 				redis: () => redis, postgres, stripe: stacks('stripe-sim') },
