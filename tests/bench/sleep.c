@@ -18,6 +18,7 @@ ENDPOINT(sleep_a_while) = {
 	.summary = "Take some time",
 	.access  = ACCESS_PUBLIC,
 	.rate    = RATE_NONE,
+	.waits   = true,
 	.input   = FIELDS(
 		PARAM(ms, INT, "How long to take", .min = 0, .max = 1000, .preset = 0)),
 };

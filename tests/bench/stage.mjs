@@ -105,11 +105,13 @@ export async function setStage(bytes) {
 
 	for (const name of ['nothing', 'memory', 'sleep'])
 		put(join(build, 'bench', name), join(directory, 'bin', `bench-${name}`));
+	put(join(build, 'bench', 'nothing'), join(directory, 'bin', 'quiet-nothing'));
 	put(join(build, 'bench', 'stripe'), join(directory, 'bin', 'stripe-sim'));
 	put(join(need('SOUK_BIN'), 'orders-place'), join(directory, 'bin', 'orders-place'));
 
 	writeEnvironment(directory, 'common', { FN_STATE_DIR: join(directory, 'state'),
 		BENCH_FILE: join(directory, 'static') });
+	writeEnvironment(directory, 'quiet', { LOG_LEVEL: 'error' });
 	writeEnvironment(directory, 'orders', { ...environmentOf('orders'),
 		STRIPE_API_BASE: `http://127.0.0.1:${simulatorPort}`,
 		FN_STATE_DIR: join(directory, 'state') });
@@ -133,7 +135,7 @@ export async function setStage(bytes) {
 		SOUK_RUN: directory, SOUK_CONF: join(repository, 'gateway-conf'),
 		SOUK_WWW: join(repository, 'gateway-conf', 'www') });
 	const url = `http://127.0.0.1:${port}`;
-	for (const name of ['static', 'stock', 'nothing', 'memory', 'sleep'])
+	for (const name of ['static', 'stock', 'nothing', 'nothing?quiet', 'memory', 'sleep'])
 		await until(`/bench/${name} answers`, async () => (await fetch(`${url}/bench/${name}`)).ok);
 
 	return {

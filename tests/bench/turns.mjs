@@ -121,6 +121,8 @@ export async function prepareTurns(stage, token) {
 			pays: paid(() => children(stage.stock)) },
 		nothing: { what: 'a function that does nothing', run: get('/bench/nothing'),
 			pays: paid(mine('bench-nothing')) },
+		quiet: { what: 'the same without its log line', run: get('/bench/nothing?quiet'),
+			pays: paid(mine('quiet-nothing')) },
 		memory: { what: 'the bytes of the list, from memory', run: get('/bench/memory'),
 			pays: paid(mine('bench-memory')) },
 		cached: { what: 'product list, cached', run: get('/api/products'),
