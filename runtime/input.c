@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-struct parameter { const char *name, *value; bool used; };
+struct parameter { const char *name, *value; };
 
 static void
 store(struct req *rq, const struct field *f, const char *value)
@@ -65,7 +65,6 @@ parameter_value(struct req *rq, struct parameter *table, size_t n, const char *n
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(table[i].name, name) != 0)
 			continue;
-		table[i].used = true;
 		if (value != NULL)
 			fail_field(rq, name, "duplicate", "Stands there twice");
 		if (!utf8_is_valid(table[i].value)) {

@@ -73,9 +73,12 @@ read_key(const char *file)
 	EVP_PKEY *key;
 	FILE *f;
 
-	if (n < 5 || n - 4 >= sizeof(keys[0].kid) || strcmp(file + n - 4, ".pem") != 0 ||
-	    key_count == MAX_KEYS)
+	if (n < 5 || n - 4 >= sizeof(keys[0].kid) || strcmp(file + n - 4, ".pem") != 0)
 		return;
+	if (key_count == MAX_KEYS) {
+		log_line(LOG_WARN, "too many public keys; this one is left out", "file", file, NULL);
+		return;
+	}
 	snprintf(path, sizeof(path), "%s/%s", directory.text, file);
 	if ((f = fopen(path, "r")) == NULL)
 		return;
