@@ -144,8 +144,8 @@ reply_clear(struct req *rq)
 	rq->field_errors = NULL;
 	rq->last_field_error = &rq->field_errors;
 	rq->field_error_count = 0;
-	rq->headers = NULL;
-	rq->last_header = &rq->headers;
+	rq->last_header = rq->handler_headers;	/* what the limits said stays */
+	*rq->last_header = NULL;
 	rq->later = NULL;
 	rq->purge = NULL;
 }

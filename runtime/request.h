@@ -71,6 +71,7 @@ struct req {
 	struct field_error *field_errors, **last_field_error;
 	size_t		 field_error_count;
 	struct header	*headers, **last_header;
+	struct header	**handler_headers;	/* where the handler's own begin */
 	const char	*content_type_out;
 	const char	*body_out;
 	size_t		 body_out_length;
