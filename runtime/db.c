@@ -213,10 +213,13 @@ run(struct req *rq, const void *const *arguments, int n)
 const struct rows *
 db_all_(struct req *rq, const void *const *arguments, int n)
 {
-	PGresult *result = run(rq, arguments, n);
 	struct rows *rows;
+	PGresult *result;
 	int count;
 
+	if (rq->decided)
+		return NULL;
+	result = run(rq, arguments, n);
 	for (int tries = 1; db.each && db.rerun && tries < 4; tries++) {
 		db.rerun = db.broken = false;
 		metric_add(&reruns, 1);

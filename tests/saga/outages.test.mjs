@@ -3,10 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { call, exchange } from '../lib/client.mjs';
+import { call, exchange, refuse } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { settled } from '../lib/invariants.mjs';
 import { ADDRESS, customer, lines, login, PASSWORD, product, seller } from '../lib/shop.mjs';
+import { run } from '../lib/sql.mjs';
 import { mainPid, signal, startPostgres, startRedis, stopPostgres, stopRedis } from '../lib/stack.mjs';
 import { Story } from '../lib/story.mjs';
 import { until } from '../lib/wait.mjs';
@@ -122,4 +123,18 @@ test('sessions outlive Redis', async () => {
 	await startRedis();
 	await person.get('/api/users/profile');
 	await login(person.email, PASSWORD);
+});
+
+test('a statement that never gets through is 503, not an answer made without it', async () => {
+	await run`ALTER FUNCTION catalog.category_subtree(text) RENAME TO category_subtree_kept`;
+	await run`CREATE FUNCTION catalog.category_subtree(text) RETURNS bigint[] LANGUAGE plpgsql AS
+		'BEGIN RAISE EXCEPTION ''no'' USING ERRCODE = ''40001''; END'`;
+	await run`GRANT EXECUTE ON FUNCTION catalog.category_subtree(text) TO souk_catalog`;
+	try {
+		await refuse(503, 'unavailable', 'GET', `/api/products?category=spices&minPrice=${Math.floor(Math.random() * 1e9)}`);
+	} finally {
+		await run`DROP FUNCTION catalog.category_subtree(text)`;
+		await run`ALTER FUNCTION catalog.category_subtree_kept(text) RENAME TO category_subtree`;
+	}
+	await call('GET', `/api/products?category=spices&minPrice=${Math.floor(Math.random() * 1e9)}`, { expect: 200 });
 });
