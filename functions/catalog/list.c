@@ -10,7 +10,6 @@
 
 #include "product_shape.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct input {
@@ -19,36 +18,48 @@ struct input {
 	const char *search, *tags, *featured, *in_stock, *sort;
 };
 
+/*
+ * What the planner must see as a value and not as a call: the categories, and
+ * the search as the vocabulary has it.  A lone word that the statistics know
+ * to be very common is not counted: that would cost more than all else.
+ */
+QUERY(understand,
+	"SELECT u.categories, u.query, CASE WHEN $3 AND e.likely > 30000 THEN e.likely END AS likely"
+	"  FROM (SELECT CASE WHEN $1::text IS NOT NULL"
+	"               THEN catalog.category_subtree($1) END AS categories,"
+	"               catalog.search_understood($2)::text AS query) u,"
+	"       LATERAL (SELECT CASE WHEN $3::boolean THEN catalog.list_estimate("
+	"               NULL, NULL, NULL, NULL, NULL, u.query, NULL, NULL) END AS likely) e");
+
 /* The filters, the same in every order; absent ones are NULL. */
-#define MATCHING							\
+#define MATCHING(more)							\
 	"WITH matching AS NOT MATERIALIZED ("				\
-	" SELECT p.id, p.price, p.rating_count, s.sold,"		\
-	"        CASE WHEN $6::text IS NULL THEN 0 ELSE"		\
-	"        ts_rank(p.search, catalog.search_query($6))"		\
-	"        + trigram.word_similarity($6, p.name) END AS relevance" \
-	"   FROM catalog.product p"					\
-	"   JOIN catalog.stock s ON s.product_id = p.id"		\
+	" SELECT p.id, p.price, p.search" more				\
 	"  WHERE p.is_active"						\
-	"    AND ($1::text IS NULL OR p.category_id = ANY (catalog.category_subtree($1)))" \
+	"    AND ($1::bigint[] IS NULL OR p.category_id = ANY ($1))"	\
 	"    AND ($2::bigint IS NULL OR p.seller_id = $2)"		\
 	"    AND ($3::bigint IS NULL OR p.price >= $3)"			\
 	"    AND ($4::bigint IS NULL OR p.price <= $4)"			\
 	"    AND ($5::text IS NULL OR p.tags @> string_to_array($5, ','))" \
-	"    AND ($6::text IS NULL OR p.search @@ catalog.search_query($6)" \
-	"         OR trigram.word_similarity($6, p.name) >= 0.5)"	\
+	"    AND ($6::text IS NULL OR p.search @@ $6::tsquery)"		\
 	"    AND ($7::boolean IS NULL OR p.is_featured = $7)"		\
-	"    AND ($8::boolean IS NULL OR (s.available > 0) = $8)), "
+	"    AND ($8::boolean IS NULL OR p.in_stock = $8)), "
+#define PRODUCTS	" FROM catalog.product p"
+#define SOLD		", s.sold FROM catalog.product p"		\
+	" JOIN catalog.stock s ON s.product_id = p.id"
 
 /* One row past the page says whether there is another. */
-#define PAGE(after, order, last)					\
+#define PAGE(from, after, order, last)					\
 	"page AS ("							\
 	" SELECT m.id, " last " AS last, row_number() OVER (ORDER BY " order ") AS place" \
-	"   FROM matching m WHERE ($9::text IS NULL OR " after ")"	\
-	"  ORDER BY " order " LIMIT $10::bigint + 1 OFFSET $11), "	\
-	"counted AS ("							\
-	" SELECT count(*) AS n FROM (SELECT FROM matching LIMIT 10001) few) "
+	"   FROM " from " m WHERE ($9::text IS NULL OR " after ")"	\
+	"  ORDER BY " order " LIMIT $10::bigint + 1 OFFSET $11), "
 
 #define ANSWER								\
+	"counted AS ("							\
+	" SELECT CASE WHEN $13::bigint IS NULL THEN"			\
+	"        (SELECT count(*) FROM (SELECT FROM matching LIMIT 10001) few)" \
+	"        ELSE 10001 END AS n) "					\
 	"SELECT json_build_object("					\
 	" 'products', coalesce((SELECT json_agg(w ORDER BY g.place)"	\
 	"    FROM page g JOIN catalog.product_wire w USING (id)"	\
@@ -60,27 +71,32 @@ struct input {
 	"    'next_cursor', (SELECT g.last FROM page g"			\
 	"      WHERE g.place = $11::bigint + $10::bigint AND EXISTS ("	\
 	"       SELECT FROM page h WHERE h.place > g.place))))"		\
-	"  FROM counted c, LATERAL (SELECT CASE WHEN c.n > 10000 THEN greatest(c.n,"	\
-	"   (SELECT reltuples::bigint FROM pg_catalog.pg_class"		\
-	"     WHERE oid = 'catalog.product'::regclass)) ELSE c.n END AS total) t"
+	"  FROM counted c, LATERAL (SELECT CASE WHEN c.n <= 10000 THEN c.n"	\
+	"   ELSE greatest(c.n, coalesce($13::bigint,"			\
+	"    catalog.list_estimate($1, $2, $3, $4, $5, $6, $7, $8))) END AS total) t"
 
 /* A cursor is "value_id" of the last product seen. */
-#define CURSOR_VALUE	"split_part($9, '_', 1)"
+#define CURSOR_VALUE	"split_part($9, '_', 1)::bigint"
 #define CURSOR_ID	"split_part($9, '_', 2)::bigint"
 
-QUERY(newest, MATCHING PAGE(
+QUERY(newest, MATCHING(PRODUCTS) PAGE("matching",
 	"m.id < " CURSOR_ID, "m.id DESC", "'0_' || m.id") ANSWER);
-QUERY(price_asc, MATCHING PAGE(
-	"(m.price, m.id) > (" CURSOR_VALUE "::bigint, " CURSOR_ID ")",
+QUERY(price_asc, MATCHING(PRODUCTS) PAGE("matching",
+	"(m.price, m.id) > (" CURSOR_VALUE ", " CURSOR_ID ")",
 	"m.price, m.id", "m.price || '_' || m.id") ANSWER);
-QUERY(price_desc, MATCHING PAGE(
-	"(m.price, m.id) < (" CURSOR_VALUE "::bigint, " CURSOR_ID ")",
+QUERY(price_desc, MATCHING(PRODUCTS) PAGE("matching",
+	"(m.price, m.id) < (" CURSOR_VALUE ", " CURSOR_ID ")",
 	"m.price DESC, m.id DESC", "m.price || '_' || m.id") ANSWER);
-QUERY(popular, MATCHING PAGE(
-	"(m.sold, m.id) < (" CURSOR_VALUE "::bigint, " CURSOR_ID ")",
+QUERY(popular, MATCHING(SOLD) PAGE("matching",
+	"(m.sold, m.id) < (" CURSOR_VALUE ", " CURSOR_ID ")",
 	"m.sold DESC, m.id DESC", "m.sold || '_' || m.id") ANSWER);
-QUERY(relevance, MATCHING PAGE(
-	"(m.relevance, m.id) < (" CURSOR_VALUE "::float8, " CURSOR_ID ")",
+/* Of a common word there are too many to rank: the newest thousand are. */
+QUERY(relevance, MATCHING(PRODUCTS)
+	"ranked AS ("
+	" SELECT n.id, CASE WHEN $6::text IS NULL THEN 0"
+	"        ELSE (1e6 * ts_rank(n.search, $6::tsquery))::bigint END AS relevance"
+	"   FROM (SELECT id, search FROM matching ORDER BY id DESC LIMIT 1000) n), "
+	PAGE("ranked", "(m.relevance, m.id) < (" CURSOR_VALUE ", " CURSOR_ID ")",
 	"m.relevance DESC, m.id DESC", "m.relevance || '_' || m.id") ANSWER);
 
 ENDPOINT(list_products) = {
@@ -105,7 +121,8 @@ ENDPOINT(list_products) = {
 		    .min = 1, .max = 500, .example = "\"handmade\""),
 		PARAM(featured,   BOOL,   "Only those the shop shows first, or only the others"),
 		PARAM_AS(in_stock, "inStock", BOOL, "Only what can be ordered now, or cannot"),
-		PARAM_AS(sort, "sortBy", CHOICE, "The order of the list", .choices =
+		PARAM_AS(sort, "sortBy", CHOICE, "The order of the list;"
+		    " relevance ranks the thousand newest of very many", .choices =
 		    CHOICES("newest", "price_asc", "price_desc", "popular", "relevance"))),
 	.output  = FIELDS(
 		OUT_OBJECT(products, product_shape, "This page", .many = true),
@@ -129,12 +146,22 @@ query_for(const char *sort)
 static bool
 is_cursor(const char *s)
 {
-	size_t value = strspn(s, "0123456789.e-"), id;
+	size_t value = strspn(s, "0123456789"), id;
 
-	if (value == 0 || value > 25 || s[value] != '_' || strtod(s, NULL) < 0)
+	if (value < 1 || value > 18 || s[value] != '_')
 		return false;
 	id = strspn(s + value + 1, "0123456789");
 	return id >= 1 && id <= 18 && s[value + 1 + id] == '\0';
+}
+
+/* A word and nothing else to go by. */
+static bool
+is_lone_word(const struct input *in)
+{
+	return in->search != NULL && strpbrk(in->search, " \"") == NULL &&
+	    in->category == NULL && in->seller == NULL && in->min_price == NULL &&
+	    in->max_price == NULL && in->tags == NULL && in->featured == NULL &&
+	    in->in_stock == NULL;
 }
 
 static struct status
@@ -142,11 +169,16 @@ list_products(struct req *rq)
 {
 	const struct input *in = req_input(rq);
 	int64_t skipped = in->cursor == NULL ? (in->page - 1) * in->limit : 0;
+	const struct row *meant = NULL;
 
 	if (in->cursor != NULL && !is_cursor(in->cursor))
 		return fail_field(rq, "cursor", "format", "Must be a next_cursor as it was given");
-	return reply_row(rq, 200, db_one(rq, query_for(in->sort), in->category,
-	    in->seller, in->min_price, in->max_price, in->tags, in->search,
-	    in->featured, in->in_stock, in->cursor, text(rq, in->limit),
-	    text(rq, skipped), text(rq, in->page)));
+	if (in->category != NULL || in->search != NULL)
+		meant = db_one(rq, &understand, in->category, in->search,
+		    is_lone_word(in) ? "true" : "false");
+	return reply_row(rq, 200, db_one(rq, query_for(in->sort),
+	    row_text(meant, "categories"), in->seller, in->min_price, in->max_price,
+	    in->tags, row_text(meant, "query"), in->featured, in->in_stock, in->cursor,
+	    text(rq, in->limit), text(rq, skipped), text(rq, in->page),
+	    row_text(meant, "likely")));
 }
