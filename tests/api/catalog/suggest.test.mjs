@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { call, refuseFields } from '../../lib/client.mjs';
+import { call, refuse, refuseFields } from '../../lib/client.mjs';
 import { assertMembers, MONEY, product, seller, unique } from '../../lib/shop.mjs';
 import { run } from '../../lib/sql.mjs';
 
@@ -69,6 +69,7 @@ test('bad parameters are 400', async () => {
 	await refuseFields(['q'], 'GET', PATH);
 	await refuseFields(['q', 'limit'], 'GET', `${PATH}?q=${'a'.repeat(101)}&limit=21`);
 	await refuseFields(['q'], 'GET', `${PATH}?q=%20`);
+	await refuse(400, 'malformed_request', 'GET', `${PATH}?q=%ff`);
 });
 
 test('it is cached, and answers 304', async () => {
