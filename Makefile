@@ -87,6 +87,7 @@ $(B)/%.o: %.c $(B)/flags
 
 # Embedded by the assembler, where -MMD does not look.
 $(B)/shared/common_passwords.o: shared/common_passwords.txt
+$(B)/runtime/limit.o: runtime/limit.lua
 
 # Other flags rebuild everything; a file come or gone relinks.
 record	 = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@

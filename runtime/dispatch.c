@@ -225,7 +225,6 @@ answer(struct req *rq)
 	if (rq->entry->endpoint->cache.seconds > 0)
 		input_read(rq);		/* what the cache is asked with */
 	guard_ask(rq, &g);
-	rq->handler_headers = rq->last_header;
 	access_check(rq, &g);
 	if (!rq->decided && rq->input == NULL)
 		input_read(rq);

@@ -258,13 +258,34 @@ const char	*json_text(struct json *);			/* closes what is open */
 
 /*
  * Small facts in Redis, never the only copy of anything: when Redis is away
- * a get answers NULL, a count 0 and the rest do nothing.
+ * a get answers NULL and the rest do nothing.
  */
 const char	*redis_get(struct req *, const char *key);
 void		 redis_set(struct req *, const char *key, const char *value, int seconds);
-int64_t		 redis_count(struct req *, const char *key, int seconds);	/* INCR */
 void		 redis_forget(struct req *, const char *key);
 bool		 redis_is_up(struct req *);	/* asks it */
+
+/*
+ * Limits besides those of the rate class: so many in so many seconds for one
+ * who.  One is taken before the work that it is for, so that many tries at once
+ * are no more tries; where a success is to cost nothing, it clears the limit.
+ *
+ *     LIMIT(guesses, "guesses", 900, "RATE_LIMIT_GUESSES", 5, "Wrong codes ...");
+ *     if (!limit_take(rq, &guesses, limit_here(rq, in->email)))
+ *         return fail(rq, ERR_RATE_LIMITED);
+ *
+ * Of several, limit_take(rq, &one, who, &other, whom), either all are taken or
+ * none; a NULL who leaves its limit out.  False: the request is refused, with
+ * Retry-After.  While Redis is away each process counts by itself.
+ */
+struct limit { const char *name; int seconds; const struct setting *allowed; };
+#define LIMIT(v, n, s, setting, preset, d)				\
+	SETTING_INT(v##_allowed, setting, preset, 0, 1000000, d);	\
+	static const struct limit v = { n, s, &v##_allowed }
+#define limit_take(rq, ...) limit_take_(rq, ARGS_(__VA_ARGS__))
+void		 limit_clear(struct req *, const struct limit *, const char *who);
+/* A who: the client's address (of IPv6 the /64) and, unless NULL, what. */
+const char	*limit_here(struct req *, const char *what);
 
 /* Log: one JSON line; key/value pairs end with NULL. */
 enum level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
@@ -328,6 +349,7 @@ const struct row *db_one_(struct req *, const void *const *, int);
 const struct rows *db_all_(struct req *, const void *const *, int);
 int64_t		 db_run_(struct req *, const void *const *, int);
 bool		 req_has_(struct req *, size_t offset);
+bool		 limit_take_(struct req *, const void *const *, int);
 
 #define SECTION_(sec)	__attribute__((used, section(sec)))
 #define ARGS_(...)	(const void *const[]){ __VA_ARGS__ },		\

@@ -11,14 +11,13 @@
 enum session_state { SESSION_UNKNOWN, SESSION_LIVE, SESSION_REVOKED };
 
 struct guard {
-	bool limited;			/* a limit was passed; rq has the refusal */
 	enum session_state session;
 	const char *cache_tag;		/* version to fill under; NULL: do not fill */
 	const char *cached_etag, *cached_body;
 	size_t cached_length;
 };
 
-/* Asks; sets the RateLimit headers, and refuses when a limit is passed. */
+/* Asks; refuses when a limit has been reached. */
 void	 guard_ask(struct req *, struct guard *);
 /* Remembers for a few seconds that a session lives. */
 void	 guard_session_is_live(struct req *);

@@ -2,7 +2,8 @@
  * redis.h -- Redis, for the runtime: many commands, one round trip.
  *
  * Nothing is only here.  Whatever goes wrong, the connection is dropped, the
- * answers are NULL, and another attempt is made a second later.
+ * answers are NULL, and another attempt is made a second later, or later still
+ * where trying takes long.
  */
 #ifndef REDIS_H
 #define REDIS_H
@@ -15,6 +16,7 @@ enum { REDIS_MAX_COMMANDS = 8 };
 
 struct redis_flight {
 	int count;
+	bool lost;		/* a command could not be added: none is sent */
 	redisReply *replies[REDIS_MAX_COMMANDS];	/* after redis_fly() */
 };
 

@@ -144,8 +144,8 @@ reply_clear(struct req *rq)
 	rq->field_errors = NULL;
 	rq->last_field_error = &rq->field_errors;
 	rq->field_error_count = 0;
-	rq->last_header = rq->handler_headers;	/* what the limits said stays */
-	*rq->last_header = NULL;
+	rq->headers = NULL;
+	rq->last_header = &rq->headers;
 	rq->later = NULL;
 	rq->purge = NULL;
 }
@@ -209,6 +209,16 @@ has_header(const struct req *rq, const char *name)
 	return false;
 }
 
+static void
+add_limit(struct req *rq)
+{
+	if (rq->limit_allowed == 0)
+		return;
+	reply_header(rq, "RateLimit-Limit", text(rq, rq->limit_allowed));
+	reply_header(rq, "RateLimit-Remaining", text(rq, rq->limit_left));
+	reply_header(rq, "RateLimit-Reset", text(rq, rq->limit_reset_s));
+}
+
 void
 reply_finish(struct req *rq)
 {
@@ -227,6 +237,7 @@ reply_finish(struct req *rq)
 		    !has_header(rq, "Retry-After"))
 			reply_header(rq, "Retry-After", "1");
 	}
+	add_limit(rq);
 	if (!has_header(rq, "Cache-Control"))
 		reply_header(rq, "Cache-Control", "no-store");
 }

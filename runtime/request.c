@@ -59,7 +59,7 @@ request_begin(struct req *rq, const struct incoming *in)
 	rq->in = *in;
 	rq->started_us = now_us();
 	rq->last_field_error = &rq->field_errors;
-	rq->last_header = rq->handler_headers = &rq->headers;
+	rq->last_header = &rq->headers;
 	pick_variables(rq);
 	trace_begin(rq);
 }

@@ -13,7 +13,8 @@ enum {
 	MAX_SEGMENTS = 16,		/* of a path */
 	MAX_PARAMETERS = 64,		/* of a query */
 	MAX_HEADERS = 100,
-	MAX_FIELD_ERRORS = 100
+	MAX_FIELD_ERRORS = 100,
+	MAX_TAKEN = 4			/* limits of a handler's own */
 };
 
 /* What arrived, before anything is decided about it. */
@@ -53,6 +54,11 @@ struct req {
 	const char	*address;
 	bool		 trusted;		/* started by this machine's operator */
 
+	/* The limit that leaves it least, and those that its handler took. */
+	int64_t		 limit_allowed, limit_left, limit_reset_s;	/* 0: none */
+	const struct limit *taken[MAX_TAKEN];
+	size_t		 taken_count;
+
 	/* Who asks; all NULL when nobody is signed in. */
 	const char	*user, *session, *role;
 
@@ -71,7 +77,6 @@ struct req {
 	struct field_error *field_errors, **last_field_error;
 	size_t		 field_error_count;
 	struct header	*headers, **last_header;
-	struct header	**handler_headers;	/* where the handler's own begin */
 	const char	*content_type_out;
 	const char	*body_out;
 	size_t		 body_out_length;

@@ -2,15 +2,14 @@
  * POST /api/auth/login
  *
  * An unknown address and a wrong password get the same answer after the same
- * work.  Failed tries are counted by client address and e-mail together, and
- * counted before the password is looked at, so that many at once are not more
- * tries.
+ * work.  How often may be guessed is shared/tries.h's.
  */
 #include "fn.h"
 
 #include "hashing.h"
 #include "json.h"
 #include "token.h"
+#include "tries.h"
 #include "user_shape.h"
 
 struct input {
@@ -18,11 +17,12 @@ struct input {
 	const char *password;
 };
 
-SETTING_INT(limit_failed, "RATE_LIMIT_AUTH_FAILED", 5, 0, 1000000,
-    "Failed sign-ins in 15 minutes by one address for one e-mail; 0 is no limit");
-
 QUERY(find_account,
-	"SELECT id, email, role, password_hash, is_active, users.user_json(a) AS account"
+	"SELECT id, email, role, password_hash, is_active, users.user_json(a) AS account,"
+	"       EXISTS (SELECT FROM users.session s WHERE s.user_id = a.id AND"
+	"         CASE WHEN $2::text LIKE '%/64' AND s.address LIKE '%:%'"
+	"              THEN s.address::inet <<= $2::text::inet"
+	"              ELSE s.address = $2 END) AS is_at_home"
 	"  FROM users.account a WHERE lower(email) = $1");
 
 QUERY(rehash,
@@ -53,32 +53,21 @@ ENDPOINT(login) = {
 	.errors  = ERRORS(ERR_INVALID_CREDENTIALS),
 };
 
-/* Address and e-mail: one guesser locks out nobody else. */
-static const char *
-tries_key(struct req *rq, const char *email)
-{
-	return fmt(rq, "failed:%s:%s", req_address(rq), email);
-}
-
 static struct status
 login(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	const char *key = tries_key(rq, in->email), *refresh, *id;
-	bool counted = limit_failed.number > 0;
+	const char *refresh, *id;
 	const struct row *account, *session;
 	struct json *answer;
 
-	if (counted && redis_count(rq, key, 900) > limit_failed.number) {
-		reply_header(rq, "Retry-After", "900");
-		return fail_text(rq, ERR_RATE_LIMITED, "Too many failed sign-ins; wait a little");
-	}
-	account = db_one(rq, &find_account, in->email);
+	account = db_one(rq, &find_account, in->email, limit_here(rq, NULL));
+	if (!tries_allow(rq, in->email, row_bool(account, "is_at_home")))
+		return fail(rq, ERR_RATE_LIMITED);
 	if (!hash_matches(rq, in->password, row_text(account, "password_hash")) ||
 	    !row_bool(account, "is_active"))
 		return fail(rq, ERR_INVALID_CREDENTIALS);
-	if (counted)
-		redis_forget(rq, key);
+	tries_clear(rq, in->email);
 
 	id = row_text(account, "id");
 	if (hash_is_dated(row_text(account, "password_hash")))
