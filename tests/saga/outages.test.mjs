@@ -3,14 +3,14 @@
  */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { call, exchange, refuse } from '../lib/client.mjs';
+import { call, exchange, newAddress, refuse } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { settled } from '../lib/invariants.mjs';
 import { ADDRESS, customer, lines, login, PASSWORD, product, seller } from '../lib/shop.mjs';
 import { run } from '../lib/sql.mjs';
-import { mainPid, signal, startPostgres, startRedis, stopPostgres, stopRedis } from '../lib/stack.mjs';
+import { mainPid, signal, startPostgres, startRedis, stopPostgres, stopRedis, workers } from '../lib/stack.mjs';
 import { Story } from '../lib/story.mjs';
-import { until } from '../lib/wait.mjs';
+import { parallel, until } from '../lib/wait.mjs';
 
 after(async () => {
 	signal(mainPid('redis'), 'SIGCONT');
@@ -86,6 +86,50 @@ test('Redis stops: everything works, nothing is cached', async () => {
 	}
 	await person.refuse(401, 'unauthenticated', 'GET', '/api/users/profile');
 	await until('answers are cached again', async () => (await call('GET', '/api/categories')).headers['x-cache'] === 'HIT');
+});
+
+test('Redis stops: each process counts by itself who guesses, and others are not limited', async () => {
+	const { email } = await customer();
+	const processes = workers('auth-login').length;
+	const address = newAddress();
+	const statuses = async (count, ask) => {
+		const answers = await parallel(8, Array.from({ length: count }, () => ask));
+		return (status) => answers.filter((answer) => answer.status === status);
+	};
+	const failures = async () => Number(/^redis_failures_total\S* (\d+)/m.exec(
+	    (await exchange(need('SOUK_URL'), 'GET', '/metrics', { address: '127.0.0.1' })).bytes)[1]);
+
+	assert.ok(processes >= 1);
+	await stopRedis();
+	try {
+		const guesses = await statuses(5 * processes + 10, () => call('POST', '/api/auth/login',
+		    { json: { email, password: 'Wrong-password' }, address }));
+		assert.ok(guesses(401).length >= 5 && guesses(401).length <= 5 * processes, `${guesses(401).length} guesses`);
+		assert.equal(guesses(401).length + guesses(429).length, 5 * processes + 10);
+		for (const { headers } of guesses(429)) {
+			assert.equal(headers['ratelimit-limit'], '5');
+			assert.equal(headers['ratelimit-remaining'], '0');
+			assert.ok(headers['retry-after'] > 0 && headers['retry-after'] <= 900);
+		}
+		/* The other limit of auth: 30 of an address. */
+		const elsewhere = newAddress();
+		const asked = await statuses(30 * processes + 10, () => call('POST', '/api/auth/login', { json: {}, address: elsewhere }));
+		assert.ok(asked(429).length >= 10 && asked(400).length >= 30, `${asked(400).length} let in`);
+		/* Who gets it right is let in, by the process that counted. */
+		await login(email, PASSWORD);
+
+		/* Open, and not looking for Redis with each request. */
+		const [before, begun] = [await failures(), Date.now()];
+		const reads = await statuses(400, () => call('GET', '/', { address }));
+		assert.equal(reads(200).length, 400);
+		const seconds = (Date.now() - begun) / 1000 + 1;
+		const most = seconds * workers('gateway-root').length + 20;
+		assert.ok(await failures() - before <= most, `${await failures() - before} tries in ${seconds} s`);
+	} finally {
+		await startRedis();
+	}
+	await until('limits are counted together again', async () =>
+		(await call('GET', '/', { address })).headers['ratelimit-limit'] === '300');
 });
 
 test('a product made while Redis was away is in the list afterwards', async () => {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, newAddress, refuse, refuseFields } from '../../lib/client.mjs';
 import { refusesBadBodies } from '../../lib/bad.mjs';
+import { cgi } from '../../lib/execute.mjs';
 import { assertMembers, assertUser, customer, freshEmail, login, PASSWORD } from '../../lib/shop.mjs';
 import { run } from '../../lib/sql.mjs';
 import { decode } from '../../lib/token.mjs';
+import { parallel } from '../../lib/wait.mjs';
 
 const PATH = '/api/auth/login';
 
@@ -110,6 +112,73 @@ test('the fifth failure of an address on an e-mail closes it for that address', 
 	await login(email, PASSWORD);
 	const other = await customer();
 	await call('POST', PATH, { json: { email: other.email, password: PASSWORD }, address, expect: 200 });
+});
+
+test('many tries at once are not more tries', async () => {
+	const { email } = await customer();
+	const address = newAddress();
+	const answers = await parallel(20, Array.from({ length: 20 }, () => () =>
+		call('POST', PATH, { json: { email, password: 'Wrong-password' }, address })));
+
+	assert.equal(answers.filter(({ status }) => status === 401).length, 5);
+	assert.equal(answers.filter(({ status }) => status === 429).length, 15);
+});
+
+test('a success clears what had failed', async () => {
+	const { email } = await customer();
+	const address = newAddress();
+	const fail = () => refuse(401, 'invalid_credentials', 'POST', PATH, { json: { email, password: 'Wrong-password' }, address });
+
+	for (let round = 0; round < 3; round++) {
+		for (let i = 0; i < 4; i++)
+			await fail();
+		await call('POST', PATH, { json: { email, password: PASSWORD }, address, expect: 200 });
+	}
+});
+
+test('an e-mail guessed at from many addresses is closed, but not to its owner', async () => {
+	const home = newAddress();
+	const { email } = await customer();
+	const guess = () => call('POST', PATH, { json: { email, password: 'Wrong-password' } });
+	const enter = (address) => call('POST', PATH, { json: { email, password: PASSWORD }, address });
+
+	assert.equal((await enter(home)).status, 200);
+	const answers = await parallel(10, Array.from({ length: 60 }, () => guess));
+	assert.equal(answers.filter(({ status }) => status === 401).length, 50);
+	const closed = answers.find(({ status }) => status === 429);
+	assert.equal(closed.headers['ratelimit-limit'], '50');
+	assert.equal(closed.headers['ratelimit-remaining'], '0');
+	assert.equal(closed.headers['retry-after'], closed.headers['ratelimit-reset']);
+	assert.equal((await enter(newAddress())).status, 429, 'the right password, from nowhere known');
+
+	/* Where the account has signed in, it may; and then it is open again. */
+	assert.equal((await enter(home)).status, 200);
+	assert.equal((await enter(newAddress())).status, 200);
+	/* Even there only a few guesses. */
+	for (let i = 0; i < 5; i++)
+		await refuse(401, 'invalid_credentials', 'POST', PATH, { json: { email, password: 'Wrong-password' }, address: home });
+	await refuse(429, 'rate_limited', 'POST', PATH, { json: { email, password: PASSWORD }, address: home });
+});
+
+test('an e-mail that nobody has is closed alike', async () => {
+	const email = freshEmail();
+	const answers = await parallel(10, Array.from({ length: 52 }, () => () =>
+		call('POST', PATH, { json: { email, password: 'Wrong-password' } })));
+
+	assert.equal(answers.filter(({ status }) => status === 401).length, 50);
+	assert.equal(answers.filter(({ status }) => status === 429).length, 2);
+});
+
+test('an IPv6 subscriber is at home in all of the /64', async () => {
+	const { email } = await customer();
+	const enter = async (address, password = PASSWORD) => (await cgi('auth-login', 'POST', PATH,
+	    { json: { email, password }, address, env: { RATE_LIMIT_ACCOUNT_FAILED: '1', BCRYPT_COST: '4' } })).status;
+
+	assert.equal(await enter('2001:db8:1:2::7'), 200);
+	assert.equal(await enter('2001:db8:1:3::7', 'Wrong-password'), 401);
+	assert.equal(await enter('2001:db8:1:3::7'), 429);
+	assert.equal(await enter('203.0.113.7'), 429);
+	assert.equal(await enter('2001:db8:1:2:aaaa::1'), 200);
 });
 
 test('successes do not count as failures', async () => {

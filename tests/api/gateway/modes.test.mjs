@@ -2,36 +2,12 @@
  * The same binaries without a gateway: from the shell and as plain CGI.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { call } from '../../lib/client.mjs';
 import { need } from '../../lib/env.mjs';
+import { cgi, execute } from '../../lib/execute.mjs';
 import { customer, product, seller } from '../../lib/shop.mjs';
-
-/* What the supervisor gives to a function of a context. */
-function environment(context) {
-	const file = (name) => {
-		try {
-			return readFileSync(join(need('SOUK_RUN'), 'env', `${name}.env`), 'utf8');
-		} catch {
-			return '';
-		}
-	};
-	return Object.fromEntries(`${file('common')}\n${file(context)}`.split('\n').filter(Boolean)
-	    .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
-}
-
-function execute(name, args, { input = '', env = {} } = {}) {
-	return new Promise((done) => {
-		const child = execFile(join(need('SOUK_BIN'), name), args,
-		    { env: { ...environment(name.split('-')[0]), ...env } },
-		    (error, stdout) => done({ code: error ? error.code : 0, stdout }));
-		child.stdin.on('error', () => { /* it may not read */ });
-		child.stdin.end(input);
-	});
-}
 
 test('every function describes itself', async () => {
 	const names = readdirSync(need('SOUK_BIN'));
@@ -78,18 +54,12 @@ test('a body from the shell is read', async () => {
 });
 
 test('as plain CGI: a header, an empty line, the body', async () => {
-	const env = {
-		GATEWAY_INTERFACE: 'CGI/1.1', SERVER_PROTOCOL: 'HTTP/1.1', REQUEST_METHOD: 'GET',
-		REQUEST_URI: '/api/categories', REMOTE_ADDR: '127.0.0.9', HTTP_X_REQUEST_ID: 'from-cgi',
-	};
-	const { code, stdout } = await execute('catalog-categories', [], { env });
-	const [head, body] = stdout.split('\r\n\r\n');
+	const answer = await cgi('catalog-categories', 'GET', '/api/categories', { env: { HTTP_X_REQUEST_ID: 'from-cgi' } });
 
-	assert.equal(code, 0);
-	assert.match(head, /^Status: 200/m);
-	assert.match(head, /^Content-Type: application\/json/m);
-	assert.match(head, /^X-Request-ID: from-cgi/m);
-	assert.deepEqual(JSON.parse(body), (await call('GET', '/api/categories')).json);
+	assert.equal(answer.status, 200);
+	assert.match(answer.headers['content-type'], /^application\/json/);
+	assert.equal(answer.headers['x-request-id'], 'from-cgi');
+	assert.deepEqual(answer.json, (await call('GET', '/api/categories')).json);
 });
 
 test('a setting that is wrong stops a function, and is named', async () => {
