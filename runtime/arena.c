@@ -23,13 +23,30 @@ enum { GAP = 16 };		/* never handed out, so always poisoned */
 enum { GAP = 0 };
 #endif
 
-enum { FIRST_BLOCK = 32 << 10, ALIGNMENT = 16 };
+/* From LARGE on a piece gets a block of just its size, and those that follow do
+ * not double that. */
+enum { FIRST_BLOCK = 32 << 10, LARGE = 256 << 10, ALIGNMENT = 16 };
 
 struct arena_block {
 	struct arena_block *next;
 	size_t size;
 	_Alignas(ALIGNMENT) char bytes[];
 };
+
+static struct arena_block *
+make_block(struct arena *a, size_t size)
+{
+	struct arena_block *b;
+
+	a->total += size;
+	if (a->total > ARENA_LIMIT || (b = malloc(sizeof(*b) + size)) == NULL) {
+		log_line(LOG_ERROR, "a request needs too much memory", NULL);
+		_Exit(70);
+	}
+	b->size = size;
+	poison(b->bytes, size);
+	return b;
+}
 
 static void
 add_block(struct arena *a, size_t least)
@@ -39,16 +56,20 @@ add_block(struct arena *a, size_t least)
 
 	while (size < least)
 		size *= 2;
-	a->total += size;
-	if (a->total > ARENA_LIMIT || (b = malloc(sizeof(*b) + size)) == NULL) {
-		log_line(LOG_ERROR, "a request needs too much memory", NULL);
-		_Exit(70);
-	}
-	b->size = size;
+	b = make_block(a, size);
 	b->next = a->blocks;
 	a->blocks = b;
 	a->used = 0;
-	poison(b->bytes, size);
+}
+
+static char *
+take_large(struct arena *a, size_t n)
+{
+	struct arena_block *b = make_block(a, n);
+
+	b->next = a->large;
+	a->large = b;
+	return b->bytes;
 }
 
 /* Not zeroed: for those who write all of it at once. */
@@ -60,10 +81,14 @@ take(struct arena *a, size_t n)
 
 	if (n > ARENA_LIMIT)
 		rounded = ARENA_LIMIT + 1;	/* more than there can be */
-	if (a->blocks == NULL || a->blocks->size - a->used < rounded)
-		add_block(a, rounded);
-	p = a->blocks->bytes + a->used;
-	a->used += rounded;
+	if (rounded >= LARGE) {
+		p = take_large(a, rounded);
+	} else {
+		if (a->blocks == NULL || a->blocks->size - a->used < rounded)
+			add_block(a, rounded);
+		p = a->blocks->bytes + a->used;
+		a->used += rounded;
+	}
 	unpoison(p, n);
 	return p;
 }
@@ -84,21 +109,24 @@ arena_copy(struct arena *a, const char *s, size_t n)
 	return copy;
 }
 
+static struct arena_block *
+free_block(struct arena_block *b)
+{
+	struct arena_block *next = b->next;
+
+	free(b);
+	return next;
+}
+
 void
 arena_reset(struct arena *a)
 {
-	struct arena_block *b = a->blocks;
-
-	if (b == NULL)
-		return;
-	while (b->next != NULL) {
-		struct arena_block *next = b->next;
-
-		free(b);
-		b = next;
-	}
-	poison(b->bytes, b->size);
-	a->blocks = b;
+	while (a->large != NULL)
+		a->large = free_block(a->large);
+	while (a->blocks != NULL && a->blocks->next != NULL)
+		a->blocks = free_block(a->blocks);
+	if (a->blocks != NULL)
+		poison(a->blocks->bytes, a->blocks->size);
 	a->used = 0;
-	a->total = b->size;
+	a->total = a->blocks == NULL ? 0 : a->blocks->size;
 }

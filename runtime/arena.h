@@ -13,7 +13,7 @@
 enum { ARENA_LIMIT = 16 << 20 };
 
 struct arena_block;
-struct arena { struct arena_block *blocks; size_t used, total; };
+struct arena { struct arena_block *blocks, *large; size_t used, total; };
 
 void	*arena_alloc(struct arena *, size_t);	/* zeroed, never NULL */
 char	*arena_copy(struct arena *, const char *, size_t);	/* and a NUL */

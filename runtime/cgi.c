@@ -14,11 +14,13 @@ extern char **environ;
 static void
 read_input(struct req *rq, struct incoming *in, size_t most)
 {
-	char *body = arena_alloc(&rq->arena, MAX_BODY + 2);
+	size_t limit = request_body_limit_of_all();
+	char *body;
 
-	in->body = body;
-	in->body_length = fread(body, 1, most < MAX_BODY + 1 ? most : MAX_BODY + 1, stdin);
-	in->too_large = in->body_length > MAX_BODY;
+	most = most < limit + 1 ? most : limit + 1;
+	in->body = body = arena_alloc(&rq->arena, most + 1);
+	in->body_length = fread(body, 1, most, stdin);
+	in->too_large = in->body_length > limit;
 }
 
 int
@@ -51,7 +53,7 @@ cgi_once(const char *method, const char *path)
 	struct incoming in = { .variables = environ, .body = "" };
 
 	if (!isatty(STDIN_FILENO))
-		read_input(&rq, &in, MAX_BODY + 1);
+		read_input(&rq, &in, SIZE_MAX);
 	setenv("REQUEST_METHOD", method, 1);
 	setenv("REQUEST_URI", path, 1);
 	in.variables = environ;

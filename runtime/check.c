@@ -238,8 +238,8 @@ check_member(const cJSON *object, const char *name)
 	return m != NULL && cJSON_IsNull(m) ? NULL : m;
 }
 
-static const struct field *
-find_field(const struct field *fields, enum where where, const char *name)
+const struct field *
+check_find(const struct field *fields, enum where where, const char *name)
 {
 	for (const struct field *f = fields; f != NULL && f->where != F_END; f++)
 		if (f->where == where && strcmp(f->name, name) == 0)
@@ -254,7 +254,7 @@ check_unknown(struct req *rq, const struct field *fields, const cJSON *object,
 	const cJSON *m;
 
 	cJSON_ArrayForEach(m, object)
-		if (find_field(fields, F_BODY, m->string) == NULL)
+		if (check_find(fields, F_BODY, m->string) == NULL)
 			complain(rq, fmt(rq, "%s%s", prefix, body_excerpt(rq, m->string)),
 			    "unknown", "There is no such field");
 }
@@ -309,7 +309,7 @@ check_value(struct req *rq, const struct field *f, const char *name, struct valu
 	case T_NUMBER:	return check_number(rq, name, v);
 	case T_STRS:	return check_strings(rq, f, name, v);
 	case T_LIST:	return check_list(rq, f, name, v);
-	case T_TIME: case T_JSON: case T_OBJECT: break;
+	case T_FILE: case T_TIME: case T_JSON: case T_OBJECT: break;
 	}
 	return NULL;
 }

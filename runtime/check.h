@@ -19,6 +19,7 @@ const char	*check_value(struct req *, const struct field *, const char *name,
 /* Names every member of object that is not one of the body fields. */
 void		 check_unknown(struct req *, const struct field *, const cJSON *object,
 		    const char *prefix);
+const struct field *check_find(const struct field *, enum where, const char *name);
 /* An object's member, unless it is null. */
 const cJSON	*check_member(const cJSON *object, const char *name);
 

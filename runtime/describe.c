@@ -1,7 +1,7 @@
 #include "describe.h"
 #include "http.h"
 #include "json.h"
-#include "request.h"
+#include "multipart.h"
 #include "settings.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static const char *const rate_names[] = { "unset", "none", "general", "auth", "p
 static const char *const method_names[] = { "unset", "GET", "POST", "PUT", "DELETE" };
 static const char *const where_names[] = { "end", "path", "query", "body", "out" };
 static const char *const type_names[] = { "str", "email", "choice", "int", "id",
-	"bool", "money", "number", "strs", "list", "time", "json", "object" };
+	"bool", "money", "number", "strs", "list", "file", "time", "json", "object" };
 
 static void
 number(struct json *j, const char *key, int64_t n)
@@ -123,6 +123,8 @@ body_kind(const struct endpoint *e)
 		return "raw";
 	if (e->form)
 		return "form";
+	if (e->multipart)
+		return "multipart";
 	return has_fields(e, F_BODY) ? "json" : "none";
 }
 
@@ -202,6 +204,7 @@ write_endpoint(struct json *j, const struct entry *entry)
 	json_member(j, "purges", e->purges);
 	flag(j, "idempotent", e->idempotent);
 	json_member(j, "body", body_kind(e));
+	number(j, "max_body", (int64_t)request_body_limit(e));
 	number(j, "success", e->success == 0 ? 200 : e->success);
 	number(j, "timeout_s", e->timeout_s == 0 ? 30 : e->timeout_s);
 	flag(j, "waits", e->waits);
@@ -383,6 +386,28 @@ complain(const struct entry *entry, const char *problem)
 }
 
 static bool
+files_are_sound(const struct entry *entry)
+{
+	const struct endpoint *e = entry->endpoint;
+	int64_t most = (int64_t)request_body_limit(e);
+	bool good = true;
+
+	if (e->max_body < 0 || e->max_body > MOST_MAX_BODY)
+		good = complain(entry, "the .max_body is out of range");
+	if (e->multipart + e->form + e->raw_body > 1)
+		good = complain(entry, "a body is one of .multipart, .form and .raw_body");
+	for (const struct field *f = e->input; f != NULL && f->where != F_END; f++) {
+		if (f->type != T_FILE)
+			continue;
+		if (f->where != F_BODY || !e->multipart)
+			good = complain(entry, "a FILE comes in the body of a .multipart endpoint");
+		if (f->max <= 0 || (most -= f->max) < MAX_PART_HEADERS)
+			good = complain(entry, "set .max of a FILE, and a .max_body with room for all");
+	}
+	return good;
+}
+
+static bool
 is_sound(const struct entry *entry)
 {
 	const struct endpoint *e = entry->endpoint;
@@ -402,7 +427,7 @@ is_sound(const struct entry *entry)
 		    f->type == T_INT) && f->max == 0 && f->where != F_PATH)
 			good = complain(entry, fmt(&(struct req){ .status = 0 },
 			    "the field %s has no .max", f->name));
-	return good;
+	return files_are_sound(entry) && good;
 }
 
 bool

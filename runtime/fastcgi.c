@@ -119,7 +119,8 @@ read_rest(FCGX_Request *f)
 		continue;
 }
 
-/* The body, as long as it is announced and allowed. */
+/* The body, as long as it is announced and allowed to any endpoint here: which
+ * one it is for is not known yet. */
 static void
 read_body(struct req *rq, FCGX_Request *f, struct incoming *in)
 {
@@ -129,7 +130,7 @@ read_body(struct req *rq, FCGX_Request *f, struct incoming *in)
 	int got;
 
 	in->body = "";
-	if (n == 0 || n > MAX_BODY) {
+	if (n == 0 || n > request_body_limit_of_all()) {
 		in->too_large = n > 0;
 		read_rest(f);
 		return;

@@ -66,8 +66,8 @@ struct status { short code; };
  * Fields: what goes in and out, checked at run time and documented for free.
  *
  * The members of an endpoint's struct input are `const char *`, ready to be
- * SQL arguments, except INT (int64_t).  An absent field is NULL, an absent INT
- * its preset.
+ * SQL arguments, except INT (int64_t) and FILE (const struct file *).  An absent
+ * field is NULL, an absent INT its preset.
  *
  *   STR     text as sent; min and max count characters (bytes with .bytes)
  *   EMAIL   an address, trimmed and lower-cased
@@ -80,13 +80,18 @@ struct status { short code; };
  *   STRS    a JSON array of strings
  *   LIST    a JSON array of objects, each checked against .item; numbers in it
  *           arrive as JSON strings, so that no digit is lost
+ *   FILE    a file of a .multipart form; max counts bytes, more is 413
  *   TIME, JSON, OBJECT   outputs only
  */
 enum where { F_END, F_PATH, F_QUERY, F_BODY, F_OUT };
 enum type {
 	T_STR, T_EMAIL, T_CHOICE, T_INT, T_ID, T_BOOL, T_MONEY, T_NUMBER,
-	T_STRS, T_LIST, T_TIME, T_JSON, T_OBJECT
+	T_STRS, T_LIST, T_FILE, T_TIME, T_JSON, T_OBJECT
 };
+
+/* A file as it was sent: its bytes stay where they came, and its name is only
+ * what the client calls it. */
+struct file { const char *bytes; size_t length; const char *name; };
 
 struct shape;
 
@@ -145,6 +150,8 @@ struct endpoint {
 	bool			 idempotent;	/* takes Idempotency-Key */
 	bool			 raw_body;	/* the handler reads req_body() itself */
 	bool			 form;		/* urlencoded fields, not JSON */
+	bool			 multipart;	/* multipart/form-data: FILEs, and fields */
+	int			 max_body;	/* bytes of a body; 0: 1 MiB */
 	int			 success;	/* status of the documented answer; 0: 200 */
 	int			 timeout_s;	/* 0: 30 */
 	bool			 waits;		/* for the outside world: more workers */
@@ -369,6 +376,7 @@ bool		 limit_take_(struct req *, const void *const *, int);
 #define C_NUMBER_	const char *
 #define C_STRS_		const char *
 #define C_LIST_		const char *
+#define C_FILE_		const struct file *
 #define C_INT_		int64_t
 #define INPUT_(m, wire, t, w, ...) {					\
 	.name = wire, .where = w, .type = T_##t,			\

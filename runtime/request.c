@@ -195,6 +195,25 @@ request_route(struct req *rq, const char **allow)
 	return best;
 }
 
+size_t
+request_body_limit(const struct endpoint *e)
+{
+	return e->max_body == 0 ? MAX_BODY : (size_t)e->max_body;
+}
+
+size_t
+request_body_limit_of_all(void)
+{
+	size_t most = 0;
+
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++) {
+		size_t limit = request_body_limit((*at)->endpoint);
+
+		most = limit > most ? limit : most;
+	}
+	return most;
+}
+
 const char *
 req_header(struct req *rq, const char *name)
 {

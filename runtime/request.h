@@ -9,7 +9,8 @@
 #include "fn.h"
 
 enum {
-	MAX_BODY = 1 << 20,		/* bytes; API.md */
+	MAX_BODY = 1 << 20,		/* bytes, where no .max_body says otherwise */
+	MOST_MAX_BODY = 8 << 20,	/* what a .max_body may say */
 	MAX_SEGMENTS = 16,		/* of a path */
 	MAX_PARAMETERS = 64,		/* of a query */
 	MAX_HEADERS = 100,
@@ -22,7 +23,7 @@ struct incoming {
 	char *const	*variables;	/* "NAME=value", NULL-terminated */
 	const char	*body;
 	size_t		 body_length;
-	bool		 too_large;	/* the body was longer than MAX_BODY */
+	bool		 too_large;	/* the body was longer than allowed */
 	bool		 cut_short;	/* the body ended before Content-Length */
 };
 
@@ -101,6 +102,9 @@ bool		 request_parse_target(struct req *);	/* false: malformed */
 /* The entry for method and path; NULL with *allow filled when only the method
  * is wrong, NULL and *allow NULL when the path is. */
 const struct entry *request_route(struct req *, const char **allow);
+/* The longest body that an endpoint, and that any of this binary's, takes. */
+size_t		 request_body_limit(const struct endpoint *);
+size_t		 request_body_limit_of_all(void);
 
 /* reply.c */
 void		 reply_finish(struct req *);	/* makes problems, common headers */

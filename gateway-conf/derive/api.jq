@@ -35,7 +35,7 @@ def sample:
 		str: "text", email: "you@example.com", id: 1, bool: true,
 		money: "19.99", number: 1.5, strs: ["one", "two"],
 		time: "2026-11-23T01:46:00.000Z",
-		int: ([.min // 0, 1] | max)
+		int: ([.min // 0, 1] | max), file: "..."
 	}[.type]
 	end;
 

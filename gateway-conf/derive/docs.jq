@@ -25,14 +25,15 @@ def range($unit):
 def type_words: {
 	str: "text", email: "e-mail address", choice: "one of", int: "whole number",
 	id: "id", bool: "true or false", money: "money", number: "number",
-	strs: "list of texts", list: "list of objects", time: "time", json: "JSON"
+	strs: "list of texts", list: "list of objects", file: "file", time: "time", json: "JSON"
 };
 
 def input_type:
 	if .type == "choice" then .choices | map(code) | join(" ")
 	else
 		[type_words[.type],
-		if .type == "str" or .type == "email" then range(if .bytes then "byte" else "character" end)
+		if .type == "file" then "up to \(.max) bytes"
+		elif .type == "str" or .type == "email" then range(if .bytes then "byte" else "character" end)
 		elif .type == "int" or .type == "number" then range("")
 		elif .type == "strs" or .type == "list" then range("entry") | gsub("entrys"; "entries")
 		else empty end]
@@ -72,7 +73,7 @@ def inputs_table($where; $title):
 
 def body:
 	if .body == "raw" then "<h4>Body</h4>\n<p>Read as it is.</p>\n"
-	else inputs_table("body"; if .body == "form" then "Body (form)" else "Body (JSON)" end)
+	else inputs_table("body"; "Body (\({form: "form", multipart: "multipart/form-data"}[.body] // "JSON"))")
 	end;
 
 def status: if (.success // 0) == 0 then 200 else .success end;
@@ -115,6 +116,9 @@ def curl:
 		(if .body == "json" then "-H 'Content-Type: application/json'", "-d \(sample_body | tojson | quoted)"
 		elif .body == "form" then
 			(sample_body | to_entries[] | "--data-urlencode \("\(.key)=\(.value)" | quoted)")
+		elif .body == "multipart" then
+			(.input | inputs("body") | map(select(.required or .example != null))[]
+				| "-F \("\(.name)=\(if .type == "file" then "@a-file" else sample end)" | quoted)")
 		elif .body == "raw" then "-H 'Content-Type: application/json' -d '{}'"
 		elif .method == "POST" then "-d ''"
 		else empty end)
@@ -180,7 +184,7 @@ endpoints as $endpoints
 <h1>Souk <span>the API</span></h1>
 <p>A commerce backend of small functions: \($endpoints | length) endpoints, one program each. For programs this page is <a href=\"/openapi.json\">openapi.json</a>.</p>
 <dl>
-<dt>Bodies</dt><dd>JSON in UTF-8, at most 1 MiB. A field that an endpoint does not know is refused.</dd>
+<dt>Bodies</dt><dd>JSON in UTF-8, at most 1 MiB where nothing else is said. A field that an endpoint does not know is refused.</dd>
 <dt>Signing in</dt><dd><code>Authorization: Bearer</code> and the <code>accessToken</code> of <a href=\"#subject-auth\">a sign-in</a>.</dd>
 <dt>Money</dt><dd>A decimal string with the currency's own number of digits, <code>\"1999.99\"</code>; accepted as a number too.</dd>
 <dt>Time</dt><dd>RFC 3339 in UTC, <code>2026-11-23T01:46:00.000Z</code>.</dd>

@@ -37,9 +37,13 @@ def input_schema:
 	elif .type == "number" then {type: "number"} + bounds("minimum"; "maximum")
 	elif .type == "strs" then {type: "array", items: {type: "string"}} + bounds("minItems"; "maxItems")
 	elif .type == "list" then {type: "array", items: (.item | object)} + bounds("minItems"; "maxItems")
+	elif .type == "file" then {type: "string", format: "binary"}
 	else error("\(.name): unknown input type \(.type)")
 	end)
-	+ {description: (.doc + if .bytes and bounded then " (\(.min) to \(.max) bytes)" else "" end)}
+	+ {description: (.doc
+		+ if .type == "file" then " (at most \(.max) bytes)"
+		  elif .bytes and bounded then " (\(.min) to \(.max) bytes)"
+		  else "" end)}
 	+ (default | if . == null then {} else {default: .} end)
 	+ if .example != null then {examples: [.example]} else {} end;
 
@@ -159,10 +163,11 @@ def request_body:
 	else
 		{requestBody: {
 			required: any($fields[]; .required),
-			content: {(if .body == "form" then "application/x-www-form-urlencoded" else "application/json" end): {
-				schema: ($fields | input_object),
-				example: sample_body
-			}}
+			content: {({form: "application/x-www-form-urlencoded", multipart: "multipart/form-data"}[.body]
+				// "application/json"): (
+				{schema: ($fields | input_object)}
+				+ if .body == "multipart" then {} else {example: sample_body} end
+			)}
 		}}
 	end;
 

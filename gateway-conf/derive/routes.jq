@@ -20,9 +20,30 @@ def method_condition:
 	else "$HTTP[\"request-method\"] == \"\(.)\""
 	end;
 
+# Numbers of as many digits that are more.
+def more:
+	(.[:1] | tonumber) as $first
+	| (length - 1) as $others
+	| (if $first == 9 then empty else "[\($first + 1)-9][0-9]{\($others)}" end),
+	if $others == 0 then empty else "\($first)\(.[1:] | more)" end;
+
+# lighttpd.conf says what holds for bodies of up to 1 MiB.  One that is longer
+# than its route takes gets no promise that trying again will help.
+def body_limit:
+	if .max_body <= 1048576 then ""
+	else
+		((.max_body + 1023) / 1024 | floor) as $kib
+		| ($kib * 1024 | tostring) as $most
+		| "\t\tserver.max-request-size = \($kib)\n"
+		+ "\t\t$REQUEST_HEADER[\"Content-Length\"] !~ \"^(?:"
+		+ (["[0-9]{\($most | length + 1)}", ($most | more)] | join("|"))
+		+ ")\" {\n\t\t\tserver.error-handler = \"/-/unavailable\"\n\t\t}\n"
+	end;
+
 # A function gives up by itself and says why; only if it cannot, lighttpd does.
 def to_function:
 	"\(.method | method_condition) {\n"
+	+ body_limit
 	+ "\t\tfastcgi.server = ( \"/\" => ( function + ("
 	+ " \"socket\" => run + \"/fn/\(.binary).sock\","
 	+ " \"read-timeout\" => \(.timeout_s + 5) ) ) )\n\t}";

@@ -111,6 +111,29 @@ the_first_block_is_kept_for_the_next_request(void **state)
 	arena_reset(&arena);
 }
 
+static void
+a_large_piece_takes_no_more_than_its_size(void **state)
+{
+	char *small = arena_alloc(&arena, 10), *body = arena_alloc(&arena, 5 << 20);
+	char *next = arena_alloc(&arena, 10);
+	size_t total = arena.total;
+
+	(void)state;
+	assert_true(total < (5 << 20) + (64 << 10));
+	assert_true(next > small && next < small + 100);
+	memset(body, 0xcc, 5 << 20);
+	arena_alloc(&arena, 40000);
+	assert_true(arena.total < total + (128 << 10));
+	arena_reset(&arena);
+	assert_true(arena.total < 64 << 10);
+	assert_ptr_equal(arena_alloc(&arena, 10), small);
+	/* Nor is one kept that was there first. */
+	tear_down(NULL);
+	arena_alloc(&arena, 5 << 20);
+	arena_reset(&arena);
+	assert_int_equal(arena.total, 0);
+}
+
 static int
 takes_too_much_in_pieces(void)
 {
@@ -186,6 +209,7 @@ main(void)
 		TEST(pieces_do_not_overlap),
 		TEST(big_pieces_find_room),
 		TEST(a_copy_ends_with_nul),
+		TEST(a_large_piece_takes_no_more_than_its_size),
 		TEST(the_first_block_is_kept_for_the_next_request),
 		TEST(a_request_that_wants_too_much_ends_its_process),
 #ifdef WATCHED

@@ -33,6 +33,14 @@ SERVES(echo, POST, "/echo", .raw_body = true)
 	return reply_bytes(rq, 200, "application/octet-stream", bytes, n);
 }
 
+SERVES(upload, POST, "/upload", .raw_body = true, .max_body = 3 * MAX_BODY)
+{
+	size_t n;
+	const char *bytes = req_body(rq, &n);
+
+	return reply_bytes(rq, 200, "application/octet-stream", bytes, n);
+}
+
 SERVES(header, GET, "/header", .summary = "What came as X-Long")
 {
 	const char *value = req_header(rq, "HTTP_X_LONG");
@@ -41,14 +49,20 @@ SERVES(header, GET, "/header", .summary = "What came as X-Long")
 }
 
 static const struct answer *
-post(const char *announced, const char *body, size_t n)
+post_to(const char *target, const char *announced, const char *body, size_t n)
 {
 	int fd = connect_to_worker();
 
-	client_begin(fd, "POST", "/echo", "CONTENT_LENGTH", announced);
+	client_begin(fd, "POST", target, "CONTENT_LENGTH", announced);
 	client_body(fd, body, n);
 	client_end(fd);
 	return client_read(fd);
+}
+
+static const struct answer *
+post(const char *announced, const char *body, size_t n)
+{
+	return post_to("/echo", announced, body, n);
 }
 
 static int
@@ -166,6 +180,23 @@ a_body_over_the_limit_is_refused(void **state)
 }
 
 static void
+an_endpoint_may_have_a_limit_of_its_own(void **state)
+{
+	static char body[3 * MAX_BODY + 1];
+	const struct answer *a;
+
+	(void)state;
+	memset(body, 'u', sizeof(body));
+	a = post_to("/upload", "3145728", body, 3 * MAX_BODY);
+	assert_int_equal(a->status, 200);
+	assert_int_equal(a->body_length, 3 * MAX_BODY);
+	assert_memory_equal(a->body, body, 3 * MAX_BODY);
+	assert_int_equal(post_to("/upload", "3145729", body, 3 * MAX_BODY + 1)->status, 413);
+	assert_int_equal(post_to("/echo", "1048577", body, MAX_BODY + 1)->status, 413);
+	assert_alive();
+}
+
+static void
 long_variables_and_single_bytes_are_understood(void **state)
 {
 	static char value[20000];
@@ -264,6 +295,7 @@ main(void)
 		TEST(a_body_arrives_whole),
 		TEST(a_body_short_of_its_length_is_refused),
 		TEST(a_body_over_the_limit_is_refused),
+		TEST(an_endpoint_may_have_a_limit_of_its_own),
 		TEST(long_variables_and_single_bytes_are_understood),
 		TEST(garbage_is_dropped),
 		TEST(a_client_that_hangs_up_is_forgotten),

@@ -9,6 +9,7 @@
 struct input {
 	const char *id, *slug, *name, *on, *price, *color, *ref;
 	int64_t count;
+	const struct file *image, *icon;
 };
 
 ENDPOINT(put_thing) = {
@@ -44,6 +45,17 @@ ENDPOINT(send_raw) = {
 	.raw_body = true,
 };
 
+ENDPOINT(send_files) = {
+	.method = HTTP_POST, .path = "/files", .access = ACCESS_PUBLIC, .rate = RATE_NONE,
+	.multipart = true, .max_body = 2 << 20,
+	.input = FIELDS(
+		BODY(image, FILE, "A picture", .required = true, .max = 1 << 20),
+		BODY(icon, FILE, "A small one", .min = 3, .max = 10),
+		BODY(name, STR, "Name", .max = 5),
+		BODY(count, INT, "Count", .max = 100, .preset = 1)),
+};
+
+static struct status send_files(struct req *rq) { return reply_json(rq, 200, "{}"); }
 static struct status put_thing(struct req *rq) { return reply_json(rq, 200, "{}"); }
 static struct status list_things(struct req *rq) { return reply_json(rq, 200, "{}"); }
 static struct status send_form(struct req *rq) { return reply_json(rq, 200, "{}"); }
@@ -152,6 +164,127 @@ forms_are_read_like_queries(void **state)
 	assert_int_equal(it.error, ERR_MALFORMED);
 }
 
+#define FILES(parts)	READ(.method = "POST", .uri = "/files", .body = parts "--b--\r\n", \
+			    .type = "multipart/form-data; boundary=b", \
+			    .length = sizeof(parts) + sizeof("--b--\r\n") - 2)
+#define TEXT(name, value) "--b\r\nContent-Disposition: form-data; name=" name	\
+			"\r\n\r\n" value "\r\n"
+#define AS_FILE(name, value) TEXT(name "; filename=\"a file\"", value)
+
+static void
+a_file_is_a_field(void **state)
+{
+	const struct input *in = FILES(AS_FILE("image", "\0PNG\xff") TEXT("name", "a\xc3\xa9")
+	    TEXT("count", "7"));
+
+	(void)state;
+	assert_non_null(in);
+	assert_int_equal(in->image->length, 5);
+	assert_memory_equal(in->image->bytes, "\0PNG\xff", 5);
+	assert_string_equal(in->image->name, "a file");
+	assert_true(in->image->bytes > it.in.body && in->image->bytes < it.in.body + 100);
+	assert_string_equal(in->name, "a\xc3\xa9");
+	assert_int_equal(in->count, 7);
+	assert_null(in->icon);
+	assert_true(req_has(&it, in, image));
+	assert_false(req_has(&it, in, icon));
+	/* Empty text is absent, as in a query, and so is a file not chosen. */
+	in = FILES(AS_FILE("image", "x") TEXT("name", "") TEXT("count", "")
+	    TEXT("icon; filename=\"\"", ""));
+	assert_non_null(in);
+	assert_null(in->name);
+	assert_null(in->icon);
+	assert_int_equal(in->count, 1);
+}
+
+static void
+every_bad_part_is_named(void **state)
+{
+	(void)state;
+	assert_null(FILES(AS_FILE("icon", "12") AS_FILE("name", "x") TEXT("count", "x")
+	    TEXT("id", "1") TEXT("\"\"", "")));
+	assert_int_equal(it.error, ERR_INVALID_INPUT);
+	assert_string_equal(field_code("image"), "required");
+	assert_string_equal(field_code("icon"), "too_short");
+	assert_string_equal(field_code("name"), "type");
+	assert_string_equal(field_code("count"), "type");
+	assert_string_equal(field_code("id"), "unknown");
+	assert_int_equal(it.field_error_count, 6);
+	assert_null(FILES(TEXT("image", "x") AS_FILE("icon", "123") AS_FILE("icon", "123")
+	    TEXT("name", "abcdef") TEXT("count", "1") TEXT("count", "2")));
+	assert_string_equal(field_code("image"), "type");
+	assert_string_equal(field_code("icon"), "duplicate");
+	assert_string_equal(field_code("name"), "too_long");
+	assert_string_equal(field_code("count"), "duplicate");
+	assert_null(FILES(AS_FILE("image", "") TEXT("name", "a\xff")));
+	assert_string_equal(field_code("image"), "too_short");
+	assert_string_equal(field_code("name"), "format");
+	assert_null(FILES(TEXT("image; filename=\"\"", "") TEXT("name", "a\0b")));
+	assert_string_equal(field_code("image"), "required");
+	assert_string_equal(field_code("name"), "format");
+	assert_null(READ(.method = "POST", .uri = "/files"));
+	assert_string_equal(field_code("image"), "required");
+}
+
+static const void *
+send_sized(const char *head, size_t n)
+{
+	char *body = calloc(1, 3 << 20);
+	const void *in;
+
+	assert_non_null(body);
+	memset(stpcpy(body, head), 'x', n);
+	memcpy(body + strlen(head) + n, "\r\n--b--", 7);
+	in = READ(.method = "POST", .uri = "/files", .body = body,
+	    .length = strlen(head) + n + 7, .type = "multipart/form-data; boundary=b");
+	free(body);
+	return in;
+}
+
+static void
+a_file_is_as_long_as_it_may_be(void **state)
+{
+	static const char image[] = "--b\r\nContent-Disposition: form-data; name=image; filename=x"
+	    "\r\n\r\n";
+	static const char text[] = TEXT("image; filename=x", "x")
+	    "--b\r\nContent-Disposition: form-data; name=name\r\n\r\n";
+
+	(void)state;
+	assert_non_null(send_sized(image, 1 << 20));
+	assert_null(send_sized(image, (1 << 20) + 1));
+	assert_int_equal(it.error, ERR_BODY_TOO_LARGE);
+	assert_non_null(strstr(it.detail, "image must have at most 1048576 bytes"));
+	assert_null(send_sized(text, 1 << 20));
+	assert_int_equal(it.error, ERR_INVALID_INPUT);
+	assert_string_equal(field_code("name"), "too_long");
+	/* Each endpoint has its own limit of the whole. */
+	assert_null(send_sized(image, 2 << 20));
+	assert_int_equal(it.error, ERR_BODY_TOO_LARGE);
+	assert_int_equal(request_body_limit(&send_files_endpoint), 2 << 20);
+	assert_int_equal(request_body_limit(&put_thing_endpoint), MAX_BODY);
+	assert_int_equal(request_body_limit_of_all(), 2 << 20);
+}
+
+static void
+only_a_form_is_accepted_as_one(void **state)
+{
+	static const char *const bad[] = { NULL, "application/json", "multipart/mixed; boundary=b",
+	    "multipart/form-datas; boundary=b", "application/x-www-form-urlencoded" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_null(READ(.method = "POST", .uri = "/files", .body = "--b--", .type = bad[i]));
+		assert_int_equal(it.error, ERR_UNSUPPORTED_MEDIA_TYPE);
+	}
+	assert_null(READ(.method = "POST", .uri = "/files", .body = "--b--",
+	    .type = "multipart/form-data"));
+	assert_int_equal(it.error, ERR_MALFORMED);
+	assert_non_null(strstr(it.detail, "no boundary"));
+	assert_null(READ(.method = "POST", .uri = "/files", .body = "--c--",
+	    .type = "multipart/form-data; boundary=b"));
+	assert_int_equal(it.error, ERR_MALFORMED);
+}
+
 static void
 only_json_is_accepted_as_json(void **state)
 {
@@ -216,6 +349,10 @@ main(void)
 		cmocka_unit_test(broken_encoding_is_malformed),
 		cmocka_unit_test(parameters_are_limited),
 		cmocka_unit_test(forms_are_read_like_queries),
+		cmocka_unit_test(a_file_is_a_field),
+		cmocka_unit_test(every_bad_part_is_named),
+		cmocka_unit_test(a_file_is_as_long_as_it_may_be),
+		cmocka_unit_test(only_a_form_is_accepted_as_one),
 		cmocka_unit_test(only_json_is_accepted_as_json),
 		cmocka_unit_test(a_body_is_one_whole_object),
 		cmocka_unit_test(a_raw_body_is_left_alone),
