@@ -88,13 +88,18 @@ $(B)/%.o: %.c $(B)/flags
 # Embedded by the assembler, where -MMD does not look.
 $(B)/shared/common_passwords.o: shared/common_passwords.txt
 $(B)/runtime/limit.o: runtime/limit.lua
+$(B)/shared/mail_template.o: COMPILE += -Wa,-I$(B)
+$(B)/shared/mail_template.o: $(B)/mail_templates
+$(B)/mail_templates: $(wildcard shared/mail/*) $(B)/sources
+	@for f in $(sort $(wildcard shared/mail/*)); do \
+		printf '\f%s\n' $${f##*/}; cat $$f || exit 1; done >$@
 
 # Other flags rebuild everything; a file come or gone relinks.
 record	 = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
 $(B)/flags: FORCE
 	$(call record,$(COMPILE))
 $(B)/sources: FORCE
-	$(call record,$(RUNTIME) $(SHARED) $(ENDPOINTS))
+	$(call record,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(wildcard shared/mail/*))
 $(B)/libsouk.a $(PROGRAMS): $(B)/sources
 
 # Every declaration, checked by each binary itself.

@@ -349,7 +349,8 @@ write_metrics(struct json *j)
 		json_member(j, "name", (*at)->name);
 		json_member(j, "labels", (*at)->labels);
 		json_member(j, "help", (*at)->help);
-		json_member(j, "type", (*at)->histogram ? "histogram" : "counter");
+		json_member(j, "type", (*at)->histogram ? "histogram" :
+		    (*at)->gauge ? "gauge" : "counter");
 		json_close(j);
 	}
 	json_close(j);

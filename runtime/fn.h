@@ -328,10 +328,12 @@ struct setting {
  * Counters, added up over processes by /metrics.  labels is the fixed text
  * between the braces, without them, or "".
  */
-struct metric { const char *name, *labels, *help; bool histogram; uint64_t *cells; };
-#define COUNTER(v, n, labels, help)	METRIC_(v, n, labels, help, false)
-#define HISTOGRAM(v, n, labels, help)	METRIC_(v, n, labels, help, true)	/* of seconds */
+struct metric { const char *name, *labels, *help; bool histogram, gauge; uint64_t *cells; };
+#define COUNTER(v, n, labels, help)	METRIC_(v, n, labels, help, false, false)
+#define HISTOGRAM(v, n, labels, help)	METRIC_(v, n, labels, help, true, false)	/* of seconds */
+#define GAUGE(v, n, labels, help)	METRIC_(v, n, labels, help, false, true)	/* as last set */
 void		 metric_add(struct metric *, uint64_t);
+void		 metric_set(struct metric *, uint64_t);
 void		 metric_observe_us(struct metric *, uint64_t microseconds);
 
 /*
@@ -364,8 +366,8 @@ bool		 limit_take_(struct req *, const void *const *, int);
 #define SETTING_(v, ...)						\
 	static struct setting v = { __VA_ARGS__ };			\
 	SECTION_("settings") static struct setting *const v##_setting = &v
-#define METRIC_(v, n, l, h, is)						\
-	static struct metric v = { .name = n, .labels = l, .help = h, .histogram = is }; \
+#define METRIC_(v, n, l, h, is, at)					\
+	static struct metric v = { .name = n, .labels = l, .help = h, .histogram = is, .gauge = at }; \
 	SECTION_("metrics") static struct metric *const v##_metric = &v
 #define C_STR_		const char *
 #define C_EMAIL_	const char *

@@ -115,7 +115,7 @@ build_image(void)
 	for (size_t i = 0; i < metrics_count(); i++) {
 		const struct metric *m = metric_at(i);
 
-		*at++ = m->histogram ? 'h' : 'c';
+		*at++ = m->histogram ? 'h' : m->gauge ? 'g' : 'c';
 		at = put(put(put(at, m->name), m->labels), m->help);
 	}
 	return image;
@@ -257,6 +257,13 @@ metric_add(struct metric *m, uint64_t n)
 {
 	if (m->cells != NULL)
 		add(m->cells, n);
+}
+
+void
+metric_set(struct metric *m, uint64_t value)
+{
+	if (m->cells != NULL)
+		__atomic_store_n(m->cells, value, __ATOMIC_RELAXED);
 }
 
 void

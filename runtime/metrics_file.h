@@ -3,7 +3,7 @@
  * (metrics.c) and who reads it (metrics_text.c).
  *
  *   struct counters_header
- *   per metric: one byte, 'c' or 'h', then name, labels and help, each ending
+ *   per metric: one byte, 'c', 'g' or 'h', then name, labels and help, each ending
  *     with NUL
  *   zero bytes up to a multiple of 8
  *   per metric: its cells

@@ -32,7 +32,7 @@ struct source {
 /* One metric of one file; the texts and cells are in the mapping. */
 struct sample {
 	const char	*name, *labels, *help;
-	bool		 histogram;
+	bool		 histogram, gauge;
 	const uint64_t	*cells;
 };
 
@@ -99,7 +99,8 @@ take_metric(struct sample *out, const char **at, const char *end)
 		return false;
 	kind = *(*at)++;
 	out->histogram = kind == 'h';
-	return (kind == 'h' || kind == 'c') &&
+	out->gauge = kind == 'g';
+	return (kind == 'h' || kind == 'g' || kind == 'c') &&
 	    (out->name = take_string(at, end)) != NULL &&
 	    (out->labels = take_string(at, end)) != NULL &&
 	    (out->help = take_string(at, end)) != NULL &&
@@ -325,7 +326,8 @@ print_samples(struct page *p, struct gathered *g)
 			;
 		if (strcmp(name, s->name) != 0)
 			print_head(p, s->name, s->help,
-			    s->histogram ? "histogram" : "counter");
+			    s->histogram ? "histogram" :
+			    s->gauge ? "gauge" : "counter");
 		name = s->name;
 		if (s->histogram)
 			print_histogram(p, s, n);

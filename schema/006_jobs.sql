@@ -204,9 +204,19 @@ BEGIN
 		RETURN QUERY VALUES ('problem', SQLERRM);
 		RETURN;
 	END;
-	RETURN QUERY SELECT e.key, e.value FROM jsonb_each_text(answer) e;
+	RETURN QUERY SELECT e.key, e.value FROM jsonb_each_text(
+		answer || jsonb_build_object('template', j.payload ->> 'template')) e;
 END $$;
 GRANT EXECUTE ON FUNCTION ops.mail_compose(bigint, integer, bytea, jsonb) TO souk_cron;
+
+-- For erasing an account: mails about it that were not sent, and what servers
+-- said of its address.
+CREATE FUNCTION ops.mail_erase(p_user bigint, p_email text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+	DELETE FROM ops.job WHERE kind = 'mail' AND state <> 'done'
+	   AND (payload ->> 'user' = p_user::text OR lower(payload ->> 'email') = lower(p_email));
+$$;
+GRANT EXECUTE ON FUNCTION ops.mail_erase(bigint, text) TO souk_users;
 
 -- "24 hours", "1 hour", "90 minutes".
 CREATE FUNCTION ops.spoken_duration(seconds integer) RETURNS text
@@ -329,32 +339,18 @@ BEGIN
 	           AND t.used_at IS NULL AND t.expires_at > now() AND a.is_active);
 END $$;
 
--- Spends the token, sets the password and ends every session.  No row: the
--- token is not good any more; else one for each session ended, or one without.
--- Who reads the mailbox has confirmed the address by that, too.
-CREATE FUNCTION users.password_reset(p_hash bytea, p_password_hash text)
-RETURNS TABLE (user_id bigint, session_id uuid) LANGUAGE plpgsql AS $$
+-- Spends the token, and with it all others that would set this password; the
+-- account, whose row stays locked, or null.
+CREATE FUNCTION users.reset_token_spend(p_hash bytea) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-	owner_id bigint := users.reset_token_user(p_hash);
+	whose bigint := users.reset_token_user(p_hash);
 BEGIN
 	-- Whoever comes second waits here, and finds the token spent.
-	PERFORM FROM users.account a WHERE a.id = owner_id FOR NO KEY UPDATE;
-	owner_id := users.reset_token_user(p_hash);
-	IF owner_id IS NULL THEN
-		RETURN;
-	END IF;
-	UPDATE users.email_token t SET used_at = coalesce(t.used_at, now())
-	 WHERE t.user_id = owner_id AND t.purpose = 'reset_password';
-	UPDATE users.account a SET password_hash = p_password_hash, email_verified = true,
-	       updated_at = now() WHERE a.id = owner_id;
-	PERFORM ops.job_add('mail', jsonb_build_object(
-		'template', 'password_changed', 'user', owner_id));
-	RETURN QUERY
-	WITH ended AS (
-		UPDATE users.session s SET revoked_at = now()
-		 WHERE s.user_id = owner_id AND s.revoked_at IS NULL
-		RETURNING s.id)
-	SELECT owner_id, ended.id FROM (VALUES (1)) one LEFT JOIN ended ON true;
+	PERFORM FROM users.account WHERE id = whose FOR NO KEY UPDATE;
+	whose := users.reset_token_user(p_hash);
+	UPDATE users.email_token SET used_at = now()
+	 WHERE user_id = whose AND purpose = 'reset_password' AND used_at IS NULL;
+	RETURN whose;
 END $$;
 
 -- Forgets tokens that have expired an hour ago or more (younger ones still
@@ -374,5 +370,5 @@ END $$;
 
 GRANT SELECT, INSERT, UPDATE ON users.email_token TO souk_users;
 GRANT EXECUTE ON FUNCTION users.email_verify(bytea), users.reset_token_user(bytea),
-	users.password_reset(bytea, text) TO souk_users;
+	users.reset_token_spend(bytea) TO souk_users;
 GRANT EXECUTE ON FUNCTION users.email_token_purge(integer) TO souk_cron;

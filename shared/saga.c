@@ -1,9 +1,9 @@
 #include "saga.h"
+#include "lease.h"
 #include "stripe.h"
 
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 COUNTER(created, "saga_steps_total", "step=\"create_intent\",outcome=\"done\"",
     "Steps of sagas by how they ended");
@@ -21,6 +21,7 @@ enum {
 	FIRST_LOOK_S = 60,		/* at a payment nobody has told us of */
 	LAST_LOOK_S = 600,
 	PROCESSING_LOOK_S = 30,
+	FIRST_BACKOFF_MS = 400,
 	MAX_BACKOFF_MS = 30000,
 	DENIED_BACKOFF_MS = 60000,	/* a wrong key is mended by people */
 	KEY_LIFE_S = 23 * 3600,		/* Stripe may forget a key after 24 h */
@@ -63,15 +64,6 @@ outcome_of(const struct row *row)
 	return outcome == NULL ? "failed" : outcome;
 }
 
-const char *
-saga_owner(struct req *rq)
-{
-	char host[64] = "";
-
-	gethostname(host, sizeof(host) - 1);
-	return fmt(rq, "%s:%ld", host, (long)getpid());
-}
-
 struct saga *
 saga_of(struct req *rq, const struct row *row)
 {
@@ -100,18 +92,6 @@ key_for(struct req *rq, const struct saga *s, const char *what)
 	return fmt(rq, "order-%s-%s-%s", s->order, s->nonce, what);
 }
 
-/* Exponential with full jitter: a crowd that failed together spreads out. */
-static int64_t
-backoff_ms(int64_t attempt)
-{
-	int64_t most = 400;
-
-	for (int64_t i = 0; i < attempt && most < MAX_BACKOFF_MS; i++)
-		most *= 2;
-	most = most < MAX_BACKOFF_MS ? most : MAX_BACKOFF_MS;
-	return 100 + (int64_t)(now_us() % (uint64_t)most);
-}
-
 static const char *
 die(struct req *rq, const struct saga *s, const char *problem)
 {
@@ -124,7 +104,8 @@ die(struct req *rq, const struct saga *s, const char *problem)
 static const char *
 retry(struct req *rq, const struct saga *s, const struct stripe_reply *r, bool new_key)
 {
-	int64_t delay = r->outcome == STRIPE_DENIED ? DENIED_BACKOFF_MS : backoff_ms(s->attempt);
+	int64_t delay = r->outcome == STRIPE_DENIED ? DENIED_BACKOFF_MS :
+	    lease_backoff_ms(s->attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
 
 	metric_add(&retried, 1);
 	return outcome_of(db_one(rq, &retry_later, s->id, s->epoch, text(rq, delay),
@@ -439,7 +420,7 @@ saga_drive(struct req *rq, struct saga *s)
 const char *
 saga_drive_order(struct req *rq, const char *order)
 {
-	struct saga *s = saga_of(rq, db_one(rq, &claim_order, order, saga_owner(rq),
+	struct saga *s = saga_of(rq, db_one(rq, &claim_order, order, lease_owner(rq),
 	    text(rq, SAGA_LEASE_S)));
 
 	return s == NULL ? "busy" : saga_drive(rq, s);
@@ -467,7 +448,7 @@ saga_sweep(struct req *rq, int n, bool expired)
 	json_key(answer, "sagas");
 	json_open(answer, '[');
 	while (driven < n && now_us() < end && !req_failed(rq)) {
-		struct saga *s = saga_of(rq, db_one(rq, &claim_due, saga_owner(rq), "1",
+		struct saga *s = saga_of(rq, db_one(rq, &claim_due, lease_owner(rq), "1",
 		    text(rq, SAGA_LEASE_S), expired ? "true" : "false"));
 
 		if (s == NULL)

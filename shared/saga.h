@@ -50,9 +50,6 @@ const char	*saga_drive_order(struct req *, const char *order);
  * Stripe does not answer. */
 const char	*saga_sync(struct req *, const char *order, const char *intent);
 
-/* Names this process in the saga table. */
-const char	*saga_owner(struct req *);
-
 /* Claims up to n due sagas and drives each; answers with what became of them. */
 struct status	 saga_sweep(struct req *, int n, bool expired);
 

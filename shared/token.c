@@ -5,7 +5,6 @@
 #include <jwt.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,16 +116,6 @@ base64url(struct req *rq, const unsigned char *bytes, size_t n)
 }
 
 const char *
-token_refresh(struct req *rq)
-{
-	unsigned char bytes[32];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		fail(rq, ERR_INTERNAL);
-	return base64url(rq, bytes, sizeof(bytes));
-}
-
-const char *
 token_successor(struct req *rq, const char *token)
 {
 	unsigned char mac[EVP_MAX_MD_SIZE];
@@ -136,19 +125,6 @@ token_successor(struct req *rq, const char *token)
 	    (const unsigned char *)token, strlen(token), mac, &n) == NULL)
 		fail(rq, ERR_INTERNAL);
 	return base64url(rq, mac, n);
-}
-
-const char *
-token_stored(struct req *rq, const char *token)
-{
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	char *out = mem(rq, 2 + 2 * sizeof(digest) + 1), *at = out;
-
-	SHA256((const unsigned char *)token, strlen(token), digest);
-	at += sprintf(at, "\\x");
-	for (size_t i = 0; i < sizeof(digest); i++)
-		at += sprintf(at, "%02x", digest[i]);
-	return out;
 }
 
 void

@@ -6,6 +6,7 @@
 #define TOKEN_H
 
 #include "fn.h"
+#include "opaque.h"
 
 enum { REFRESH_TTL_S = 7 * 24 * 3600 };
 
@@ -14,16 +15,12 @@ const char	*token_access(struct req *, const char *user, const char *email,
 		    const char *role, const char *session);
 int		 token_access_seconds(void);
 
-/* A new refresh token: 32 random bytes in base64url. */
-const char	*token_refresh(struct req *);
 /*
- * The token that follows.  It is derived, with a secret, from the one that is
+ * The refresh token that follows (the first is a token_random()).  It is derived, with a secret, from the one that is
  * spent for it: the successor can be handed out again to a client that lost
  * the answer, though only hashes are stored.
  */
 const char	*token_successor(struct req *, const char *token);
-/* What is stored of a refresh token: SHA-256, as a Postgres bytea literal. */
-const char	*token_stored(struct req *, const char *token);
 
 /* What sign-in and refresh answer: the tokens, after whatever stands open. */
 void		 token_members(struct json *, const char *access, const char *refresh);

@@ -72,7 +72,7 @@ login(struct req *rq)
 	id = row_text(account, "id");
 	if (hash_is_dated(row_text(account, "password_hash")))
 		db_run(rq, &rehash, id, hash_new_password(rq, in->password));
-	refresh = token_refresh(rq);
+	refresh = token_random(rq);
 	session = db_one(rq, &open_session, id, token_stored(rq, refresh),
 	    req_address(rq), text(rq, REFRESH_TTL_S));
 	if (session == NULL)

@@ -7,8 +7,8 @@
  */
 #include "fn.h"
 
+#include "opaque.h"
 #include "sessions.h"
-#include "token.h"
 
 struct input {
 	const char *refresh_token;

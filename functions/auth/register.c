@@ -20,12 +20,16 @@ struct input {
 	const char *role;
 };
 
+/* And the mail by which its owner confirms the address. */
 QUERY(add_account,
-	"INSERT INTO users.account AS a"
-	"   (email, password_hash, first_name, last_name, role)"
-	" VALUES ($1, $2, $3, $4, coalesce($5, 'customer'))"
-	" ON CONFLICT (lower(email)) DO NOTHING"
-	" RETURNING users.user_json(a) AS account");
+	"WITH added AS ("
+	"   INSERT INTO users.account AS a"
+	"     (email, password_hash, first_name, last_name, role)"
+	"   VALUES ($1, $2, $3, $4, coalesce($5, 'customer'))"
+	"   ON CONFLICT (lower(email)) DO NOTHING"
+	"   RETURNING a.id, users.user_json(a) AS account)"
+	" SELECT account, ops.job_add('mail', jsonb_build_object("
+	"          'template', 'verify_email', 'user', id)) FROM added");
 
 ENDPOINT(register_account) = {
 	.method  = HTTP_POST,

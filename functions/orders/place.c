@@ -10,6 +10,7 @@
 
 #include "charges.h"
 #include "json.h"
+#include "lease.h"
 #include "money.h"
 #include "order_shape.h"
 #include "saga.h"
@@ -92,7 +93,7 @@ place_new(struct req *rq)
 	fault_point("place_before_commit");
 	saga = saga_of(rq, db_one(rq, &place, req_user(rq), in->items,
 	    shipping_json(rq, in), shop_currency(), text(rq, charges_tax_rate_bps()),
-	    text(rq, charges_shipping()), saga_owner(rq), text(rq, SAGA_LEASE_S),
+	    text(rq, charges_shipping()), lease_owner(rq), text(rq, SAGA_LEASE_S),
 	    text(rq, charges_payment_ttl_s()), req_idempotency_key(rq), req_fingerprint(rq)));
 	fault_point("place_after_commit");
 	if (saga == NULL)

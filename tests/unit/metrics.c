@@ -26,6 +26,7 @@
 COUNTER(orders, "orders_total", "kind=\"paid\"", "Orders, \\ and\nmore");
 COUNTER(visits, "visits_total", "", "Visits");
 HISTOGRAM(seconds, "work_seconds", "step=\"a\"", "Work");
+GAUGE(depth, "depth", "", "How deep it is");
 
 static char dir[64];
 static char page[64 << 10];
@@ -346,6 +347,25 @@ up_while_a_process_lives(void **state)
 }
 
 static void
+sets_twice(const char *binary)
+{
+	open_counters(binary);
+	metric_set(&depth, 40);
+	metric_set(&depth, 12);
+}
+
+static void
+a_gauge_is_what_was_set_last(void **state)
+{
+	(void)state;
+	in_child(sets_twice, "one");
+	assert_line(text_of(NULL), "# TYPE depth gauge");
+	assert_line(text_of(NULL), "depth 12");
+	in_child(sets_twice, "one");
+	assert_line(text_of(NULL), "depth 12");
+}
+
+static void
 counts_in_memory_without_directory(const char *binary)
 {
 	unsetenv("FN_STATE_DIR");
@@ -403,6 +423,7 @@ main(void)
 		TEST(other_layout_begins_anew),
 		TEST(nonsense_is_skipped),
 		TEST(up_while_a_process_lives),
+		TEST(a_gauge_is_what_was_set_last),
 		TEST(directory_is_optional),
 		TEST(length_is_told_as_by_snprintf),
 		TEST(label_values_are_escaped),
