@@ -29,7 +29,7 @@ QUERY(set_password,
 	" ended AS ("
 	"   UPDATE users.session s SET revoked_at = now()"
 	"     FROM changed WHERE s.user_id = changed.id AND s.revoked_at IS NULL"
-	"   RETURNING s.id)"
+	"   RETURNING s.id),"
 	" told AS MATERIALIZED ("
 	"   SELECT ops.job_add('mail', jsonb_build_object("
 	"     'template', 'password_changed', 'user', id)) FROM changed)"
