@@ -10,17 +10,15 @@
 #include "access.h"
 #include "address.h"
 #include "builtin.h"
+#include "cors.h"
 #include "db.h"
 #include "guard.h"
 #include "log.h"
 #include "observe.h"
+#include "represent.h"
 #include "request.h"
 
-#include <inttypes.h>
 #include <string.h>
-
-SETTING_TEXT(allowed_origins, "ALLOWED_ORIGINS", "",
-    "Origins, separated by commas, that browsers may call from (CORS)");
 
 /* Absent where the handler never asks for a user, a query or a key. */
 #pragma weak auth_read_token
@@ -122,56 +120,11 @@ keep_answer(struct req *rq)
 		db_keep_answer(rq);
 }
 
-static bool
-same_etag(const char *list, const char *etag)
-{
-	size_t n = strlen(etag);
-
-	if (list == NULL)
-		return false;
-	if (strcmp(list, "*") == 0)
-		return true;
-	for (const char *at = list; (at = strstr(at, etag)) != NULL; at += n)
-		if ((at == list || strchr(" ,/", at[-1]) != NULL) &&
-		    (at[n] == '\0' || at[n] == ',' || at[n] == ' '))
-			return true;
-	return false;
-}
-
-/* RFC 9110, 13.1.2. */
-static void
-add_validators(struct req *rq, const char *etag)
-{
-	const struct endpoint *e = rq->entry->endpoint;
-
-	reply_header(rq, "ETag", etag);
-	reply_header(rq, "Cache-Control", fmt(rq, "public, max-age=%d", e->cache.seconds));
-	reply_header(rq, "Vary", e->cache.private_for == ACCESS_UNSET
-	    ? "Accept-Encoding, Origin" : "Accept-Encoding, Authorization, Origin");
-	reply_header(rq, "X-Cache", rq->cache_state);
-	if (same_etag(rq->if_none_match, etag)) {
-		rq->status = 304;
-		rq->body_out_length = 0;
-	}
-}
-
-static const char *
-make_etag(struct req *rq)
-{
-	uint64_t a = UINT64_C(14695981039346656037), b = a ^ rq->body_out_length;
-
-	for (size_t i = 0; i < rq->body_out_length; i++) {
-		a = (a ^ (unsigned char)rq->body_out[i]) * UINT64_C(1099511628211);
-		b = (b + (unsigned char)rq->body_out[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	}
-	return fmt(rq, "\"%016" PRIx64 "%08" PRIx32 "\"", a, (uint32_t)(b >> 32));
-}
-
 static void
 answer_from_cache(struct req *rq, const struct guard *g)
 {
 	reply_bytes(rq, 200, "application/json", g->cached_body, g->cached_length);
-	add_validators(rq, g->cached_etag);
+	represent(rq, g->cached_etag);
 }
 
 static void
@@ -188,29 +141,11 @@ answer_from_handler(struct req *rq, const struct guard *g)
 	if (rq->purge != NULL)
 		guard_purge(rq, rq->purge);
 	if (rq->cache_state != NULL && succeeded(rq)) {
-		const char *etag = make_etag(rq);
+		const char *etag = represent_etag(rq);
 
 		guard_fill(rq, g, etag);
-		add_validators(rq, etag);
+		represent(rq, etag);
 	}
-}
-
-static void
-add_cors(struct req *rq)
-{
-	size_t n = rq->origin == NULL ? 0 : strlen(rq->origin);
-	const char *at = n == 0 ? NULL : strstr(allowed_origins.text, rq->origin);
-
-	for (; at != NULL; at = strstr(at + 1, rq->origin))
-		if ((at == allowed_origins.text || strchr(", ", at[-1]) != NULL) &&
-		    (at[n] == '\0' || strchr(", ", at[n]) != NULL))
-			break;
-	if (at == NULL)
-		return;
-	reply_header(rq, "Access-Control-Allow-Origin", rq->origin);
-	reply_header(rq, "Access-Control-Expose-Headers",
-	    "ETag, Idempotent-Replayed, RateLimit-Limit, RateLimit-Remaining,"
-	    " RateLimit-Reset, Retry-After, X-Correlation-ID, X-Request-ID");
 }
 
 static void
@@ -241,7 +176,7 @@ dispatch(struct req *rq)
 {
 	rq->address = address_of_client(rq);
 	answer(rq);
-	add_cors(rq);
+	cors_add(rq);
 	reply_finish(rq);
 }
 

@@ -216,6 +216,7 @@ const char	*req_body(struct req *, size_t *len);
 const char	*req_id(struct req *);		/* the request id */
 const char	*req_trace(struct req *);	/* traceparent for calls made on its behalf */
 const char	*req_address(struct req *);	/* the client's, proxies looked through */
+bool		 req_origin_is_allowed(struct req *);	/* may its page read the answer? */
 const char	*req_idempotency_key(struct req *);	/* NULL when none was sent */
 const char	*req_fingerprint(struct req *);	/* hex SHA-256 of method, path and body */
 /* What an earlier try with the same Idempotency-Key committed before it died:

@@ -1,7 +1,10 @@
 #include "kept.h"
+#include "represent.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#pragma weak gzip
 
 enum { SLOTS = 32, LARGEST = 32 << 10 };	/* so at most 1 MiB a worker */
 
@@ -43,6 +46,7 @@ kept_add(struct req *rq, const char *tag, const char *etag, const char *body, si
 	free(k->tag);
 	free(k->etag);
 	free(k->body);
+	free(k->zipped);
 	if (fresh.inputs == NULL || fresh.tag == NULL || fresh.etag == NULL || fresh.body == NULL) {
 		free(fresh.inputs);
 		free(fresh.tag);
@@ -53,4 +57,21 @@ kept_add(struct req *rq, const char *tag, const char *etag, const char *body, si
 	}
 	memcpy(fresh.body, body, length);
 	*k = fresh;
+}
+
+const char *
+kept_gzip(struct req *rq, const char *etag, size_t *length)
+{
+	struct kept *k = slot_of(rq);
+	const char *made;
+
+	if (kept_find(rq) != k || strcmp(k->etag, etag) != 0)
+		return NULL;
+	if (k->zipped == NULL && (made = gzip(rq, k->body, k->length, length)) != NULL &&
+	    (k->zipped = malloc(*length)) != NULL) {
+		memcpy(k->zipped, made, *length);
+		k->zipped_length = *length;
+	}
+	*length = k->zipped_length;
+	return k->zipped;
 }

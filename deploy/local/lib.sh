@@ -175,11 +175,14 @@ log_of() {
 	printf '%s' "$RUN/log/${SERVICE_LOG[$1]}.log"
 }
 
-# running SERVICE: sets PID.
+# running SERVICE: sets PID.  lighttpd goes where its configuration is while a
+# program in there (at-start) runs.
 running() {
 	PID=
 	{ read -r PID <"$RUN/pid/$1"; } 2>/dev/null || return 1
-	[[ $PID =~ ^[0-9]+$ && /proc/$PID/cwd -ef $RUN/${SERVICE_DIR[$1]} ]]
+	[[ $PID =~ ^[0-9]+$ ]] || return 1
+	[[ /proc/$PID/cwd -ef $RUN/${SERVICE_DIR[$1]} ||
+	    ( $1 == gateway && /proc/$PID/cwd -ef $REPO/gateway-conf ) ]]
 }
 
 # spawn SERVICE [NAME=VALUE...] COMMAND...: in its directory, its own session,

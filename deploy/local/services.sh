@@ -179,8 +179,8 @@ functions_listen() {
 
 gateway_is() {
 	{
-		printf '%s\n' "$PORT" "$SIM_PORT"
-		cat -- "$REPO"/gateway-conf/*.conf
+		printf '%s\n' "$PORT" "$SIM_PORT" "${ALLOWED_ORIGINS-}"
+		cat -- "$REPO"/gateway-conf/*.conf "$REPO"/gateway-conf/at-start "$REPO"/gateway-conf/www/*
 	} | sha256sum
 }
 
@@ -189,6 +189,7 @@ start_gateway() {
 	stop_service gateway
 	spawn gateway SOUK_BIND=127.0.0.1 SOUK_PORT="$PORT" SIM_PORT="$SIM_PORT" \
 	    SOUK_RUN="$RUN" SOUK_CONF="$REPO/gateway-conf" SOUK_WWW="$REPO/gateway-conf/www" \
+	    ALLOWED_ORIGINS="${ALLOWED_ORIGINS-}" \
 	    "$LIGHTTPD" -D -f "$REPO/gateway-conf/simulator.conf"
 }
 

@@ -16,22 +16,20 @@ ENDPOINT(answer_unrouted) = {
 	.errors  = ERRORS(ERR_NOT_FOUND, ERR_METHOD_NOT_ALLOWED),
 };
 
-/*
- * Whether the origin may read the answer is said where it is said for every
- * answer, in the runtime; without that a browser ignores these.
- */
+/* That the origin may read the answer is said where it is said for every
+ * answer, in the runtime. */
 static void
 add_preflight(struct req *rq, const char *allow)
 {
-	if (req_header(rq, "HTTP_ORIGIN") == NULL ||
-	    req_header(rq, "HTTP_ACCESS_CONTROL_REQUEST_METHOD") == NULL)
+	reply_header(rq, "Vary", "Origin, Access-Control-Request-Method");
+	if (req_header(rq, "HTTP_ACCESS_CONTROL_REQUEST_METHOD") == NULL ||
+	    !req_origin_is_allowed(rq))
 		return;
 	reply_header(rq, "Access-Control-Allow-Methods", allow);
 	reply_header(rq, "Access-Control-Allow-Headers",
-	    "Authorization, Content-Type, Idempotency-Key, If-None-Match, "
-	    "X-Correlation-ID, X-Request-ID, traceparent");
+	    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match,"
+	    " X-Correlation-ID, X-Request-ID, traceparent, tracestate");
 	reply_header(rq, "Access-Control-Max-Age", "600");
-	reply_header(rq, "Vary", "Origin");
 }
 
 static struct status
