@@ -36,11 +36,11 @@ async function freePort() {
 	}
 }
 
-async function launch(run, port) {
+async function launch(run, port, env) {
 	const child = spawn('/usr/sbin/lighttpd', ['-D', '-f', path.join(conf, 'lighttpd.conf')], {
 		env: {
 			SOUK_RUN: run, SOUK_CONF: conf, SOUK_WWW: path.join(conf, 'www'),
-			SOUK_BIND: '127.0.0.1', SOUK_PORT: String(port),
+			SOUK_BIND: '127.0.0.1', SOUK_PORT: String(port), PATH: process.env.PATH, ...env,
 		},
 		stdio: ['ignore', 'inherit', 'inherit'],
 	});
@@ -49,7 +49,7 @@ async function launch(run, port) {
 	return child.exitCode === null ? child : null;
 }
 
-export async function startLighttpd() {
+export async function startLighttpd(env = {}) {
 	const run = mkdtempSync(path.join(tmpdir(), 'souk-gateway-'));
 	for (const folder of ['fn', 'log', 'lighttpd', 'media'])
 		mkdirSync(path.join(run, folder));
@@ -58,7 +58,7 @@ export async function startLighttpd() {
 	let child = null;
 	for (let tries = 0; child === null && tries < 5; tries++) {
 		port = await freePort();
-		child = await launch(run, port);
+		child = await launch(run, port, env);
 	}
 	if (child === null)
 		throw new Error(`lighttpd does not start: ${readFileSync(path.join(run, 'log/lighttpd.log'), 'utf8')}`);

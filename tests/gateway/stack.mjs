@@ -5,6 +5,9 @@ if (!base)
 
 export const api = await fetch(new URL('/openapi.json', base)).then((answer) => answer.json());
 
+/* An origin that may read what the shop answers. */
+export const [ORIGIN] = (process.env.ALLOWED_ORIGINS ?? '').split(',');
+
 export const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
 
 /* Every path with its declared methods and something in place of parameters. */
