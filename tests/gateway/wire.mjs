@@ -26,10 +26,11 @@ function takeResponse(bytes, head) {
 		return null;
 	const response = parseHead(bytes.subarray(0, end).toString('latin1'));
 	const start = end + END_OF_HEAD.length;
-	const length = head ? 0 : Number(response.headers['content-length'] ?? 0);
+	const length = head || response.status === 304 ? 0 : Number(response.headers['content-length'] ?? 0);
 	if (bytes.length < start + length)
 		return null;
-	response.body = bytes.subarray(start, start + length).toString();
+	response.bytes = bytes.subarray(start, start + length);
+	response.body = response.bytes.toString();
 	return { response, rest: bytes.subarray(start + length) };
 }
 
