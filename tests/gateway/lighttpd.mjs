@@ -37,7 +37,7 @@ async function freePort() {
 }
 
 async function launch(run, port, env) {
-	const child = spawn('/usr/sbin/lighttpd', ['-D', '-f', path.join(conf, 'lighttpd.conf')], {
+	const child = spawn('/usr/sbin/lighttpd', ['-D', '-f', path.join(env.SOUK_CONF ?? conf, 'lighttpd.conf')], {
 		env: {
 			SOUK_RUN: run, SOUK_CONF: conf, SOUK_WWW: path.join(conf, 'www'),
 			SOUK_BIND: '127.0.0.1', SOUK_PORT: String(port), PATH: process.env.PATH, ...env,

@@ -69,6 +69,27 @@ export function exchange(base, text, { count = 1, head = false } = {}) {
 	});
 }
 
+/* Sends the text and resolves with all that is answered until the server hangs
+ * up; the last request says that it may. */
+export function converse(base, text) {
+	const { hostname, port } = new URL(base);
+	return new Promise((resolve, reject) => {
+		const socket = net.connect({ host: hostname, port: Number(port), localAddress: anyAddress() });
+		const chunks = [];
+		socket.setTimeout(10_000, () => socket.destroy(new Error(`silence after ${text.slice(0, 80)}`)));
+		socket.on('error', (error) => (error.code === 'ECONNRESET' ? null : reject(error)));
+		socket.on('data', (chunk) => chunks.push(chunk));
+		socket.on('close', () => {
+			const responses = [];
+			let rest = Buffer.concat(chunks);
+			for (let taken; (taken = takeResponse(rest, false)) !== null; rest = taken.rest)
+				responses.push(taken.response);
+			resolve(responses);
+		});
+		socket.write(text, 'latin1');
+	});
+}
+
 /* The text of one request; the path goes out exactly as given. */
 export function request(method, path, headers = {}, body = '') {
 	const fields = Object.entries({ Host: 'souk.test', ...headers });
