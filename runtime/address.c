@@ -103,6 +103,27 @@ address_is_operator(const char *address)
 	return is_in(&operators, address);
 }
 
+/* "192.0.2.1:4711", "[2001:db8::1]:4711" or "[2001:db8::1]", taken apart in
+ * place; anything else stays as it is. */
+static const char *
+without_port(char *hop)
+{
+	bool bracketed = *hop == '[';
+	char *colon = strrchr(hop, ':');
+	size_t n;
+
+	if (colon != NULL && (bracketed ? colon[-1] == ']' : colon == strchr(hop, ':'))) {
+		n = strspn(colon + 1, "0123456789");
+		if (n >= 1 && n <= 5 && colon[1 + n] == '\0')
+			*colon = '\0';
+	}
+	n = strlen(hop);
+	if (!bracketed || hop[n - 1] != ']')
+		return hop;
+	hop[n - 1] = '\0';
+	return hop + 1;
+}
+
 const char *
 address_of_client(struct req *rq)
 {
@@ -121,7 +142,7 @@ address_of_client(struct req *rq)
 		hop = list + n + strspn(list + n, " \t");
 		while (list + end > hop && strchr(" \t", list[end - 1]) != NULL)
 			end--;
-		hop = arena_copy(&rq->arena, hop, (size_t)(list + end - hop));
+		hop = without_port(arena_copy(&rq->arena, hop, (size_t)(list + end - hop)));
 		if (!read_address(hop, ignored))
 			break;
 		address = hop;

@@ -16,7 +16,9 @@ now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* One pass over the variables: looking each up by name would be a scan each. */
+/* One pass over the variables: looking each up by name would be a scan each.
+ * X_Forwarded_For becomes the variable that X-Forwarded-For does: of two that
+ * might be what a proxy said, neither is believed. */
 static void
 pick_variables(struct req *rq)
 {
@@ -42,7 +44,7 @@ pick_variables(struct req *rq)
 		for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
 			if (**v == wanted[i].name[0] &&
 			    strncmp(*v, wanted[i].name, wanted[i].length) == 0) {
-				*wanted[i].to = *v + wanted[i].length;
+				*wanted[i].to = *wanted[i].to == NULL ? *v + wanted[i].length : "";
 				break;
 			}
 		}

@@ -73,8 +73,24 @@ a_broken_chain_ends_where_it_breaks(void **state)
 	assert_string_equal(client("10.0.0.1", ","), "10.0.0.1");
 	assert_string_equal(client("10.0.0.1", ",,, ,"), "10.0.0.1");
 	assert_string_equal(client("10.0.0.1", "   "), "10.0.0.1");
-	assert_string_equal(client("10.0.0.1", "198.51.100.1:4711"), "10.0.0.1");
 	assert_string_equal(client("10.0.0.1", "010.1.1.1"), "10.0.0.1");
+}
+
+static void
+a_port_behind_an_address_is_ignored(void **state)
+{
+	static const char *const bad[] = { "198.51.100.1:", "198.51.100.1:x", "198.51.100.1:1x",
+	    "198.51.100.1:123456", ":4711", "[198.51.100.1", "[", "[]", "]", "[]:1", "[:1",
+	    "2001:db9::1]:1", "[2001:db9::1]x", "[2001:db9::1]:", "[2001:db9::1]:x",
+	    "198.51.100.1:1:2", "[[2001:db9::1]]" };
+
+	(void)state;
+	assert_string_equal(client("10.0.0.1", "198.51.100.1:4711"), "198.51.100.1");
+	assert_string_equal(client("10.0.0.1", "[2001:db9::1]:4711"), "2001:db9::1");
+	assert_string_equal(client("10.0.0.1", "[2001:db9::1]"), "2001:db9::1");
+	assert_string_equal(client("10.0.0.1", "198.51.100.1:1, 10.0.0.2:65535"), "198.51.100.1");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_string_equal(client("10.0.0.1", bad[i]), "10.0.0.1");
 }
 
 static void
@@ -172,6 +188,7 @@ main(void)
 		cmocka_unit_test(what_a_client_writes_in_front_is_ignored),
 		cmocka_unit_test(a_chain_is_followed_through_trusted_proxies_only),
 		cmocka_unit_test(a_broken_chain_ends_where_it_breaks),
+		cmocka_unit_test(a_port_behind_an_address_is_ignored),
 		cmocka_unit_test(operators_come_from_their_networks),
 		cmocka_unit_test(limits_count_an_ipv6_subscriber_once),
 		cmocka_unit_test(bad_networks_stop_the_process_and_are_named),

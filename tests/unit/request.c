@@ -217,6 +217,21 @@ variables_are_picked_by_their_whole_name(void **state)
 	assert_null(req_header(&it, "HTTP_STRIPE"));
 }
 
+/* X-Forwarded-For and X_Forwarded_For are one variable by then. */
+static void
+of_two_variables_of_one_name_neither_is_believed(void **state)
+{
+	(void)state;
+	BEGIN(.method = "GET", .uri = "/", .variables = { "HTTP_X_FORWARDED_FOR=198.51.100.1" });
+	assert_string_equal(it.forwarded_for, "198.51.100.1");
+	BEGIN(.method = "GET", .uri = "/", .variables = { "HTTP_X_FORWARDED_FOR=198.51.100.1",
+	    "HTTP_X_FORWARDED_FOR=127.0.0.1" });
+	assert_string_equal(it.forwarded_for, "");
+	BEGIN(.method = "GET", .uri = "/", .variables = { "HTTP_X_FORWARDED_FOR=198.51.100.1",
+	    "HTTP_X_FORWARDED_FOR=127.0.0.1", "HTTP_X_FORWARDED_FOR=127.0.0.1" });
+	assert_string_equal(it.forwarded_for, "");
+}
+
 int
 main(void)
 {
@@ -231,6 +246,7 @@ main(void)
 		cmocka_unit_test(paths_are_made_plain),
 		cmocka_unit_test(malformed_targets_are_refused),
 		cmocka_unit_test(headers_are_limited),
+		cmocka_unit_test(of_two_variables_of_one_name_neither_is_believed),
 		cmocka_unit_test(variables_are_picked_by_their_whole_name),
 	};
 
