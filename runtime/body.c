@@ -14,16 +14,7 @@ struct scan {
 const char *
 body_excerpt(struct req *rq, const char *s)
 {
-	size_t whole = strlen(s), n = 0;
-
-	while (n < whole) {
-		size_t length = utf8_length((const unsigned char *)s + n, whole - n);
-
-		if (length == 0 || n + length > MAX_EXCERPT)
-			break;
-		n += length;
-	}
-	return arena_copy(&rq->arena, s, n);
+	return arena_copy(&rq->arena, s, utf8_prefix(s, MAX_EXCERPT));
 }
 
 static bool

@@ -60,18 +60,40 @@ utf8_length(const unsigned char *s, size_t n)
 	return length;
 }
 
+size_t
+utf8_prefix(const char *s, size_t most)
+{
+	size_t n = 0, end = strnlen(s, most);
+
+	while (n < end) {
+		size_t length = utf8_length((const unsigned char *)s + n, end - n);
+
+		if (length == 0)
+			break;
+		n += length;
+	}
+	return n;
+}
+
 bool
 utf8_is_valid(const char *s)
 {
-	size_t n = strlen(s);
+	return s[utf8_prefix(s, SIZE_MAX)] == '\0';
+}
 
-	while (n > 0) {
-		size_t length = utf8_length((const unsigned char *)s, n);
+size_t
+json_plain(const char *s, size_t most)
+{
+	size_t n = 0;
 
-		if (length == 0)
-			return false;
-		s += length;
-		n -= length;
+	while (n < most) {
+		unsigned char c = (unsigned char)s[n];
+		size_t length = c >= 0x80 ? utf8_length((const unsigned char *)s + n, 4)
+		    : c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
+
+		if (length == 0 || length > most - n)
+			break;
+		n += length;
 	}
-	return true;
+	return n;
 }

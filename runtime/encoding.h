@@ -11,5 +11,11 @@ char	*url_decode(struct req *, const char *, size_t n, bool plus_is_space);
 /* Length of the valid UTF-8 sequence at s (RFC 3629), 0 when it is not one. */
 size_t	 utf8_length(const unsigned char *s, size_t n);
 bool	 utf8_is_valid(const char *);
+/* How much of s, in whole characters, is in its first `most` bytes; the text
+ * ends where it is not valid, too. */
+size_t	 utf8_prefix(const char *, size_t most);
+/* How much of s, in whole characters of at most `most` bytes, a JSON string
+ * takes as it is. */
+size_t	 json_plain(const char *, size_t most);
 
 #endif

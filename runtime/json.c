@@ -38,24 +38,26 @@ put(struct json *j, const char *s, size_t n)
 	j->bytes[j->length] = '\0';
 }
 
+/* What is no text is written as U+FFFD, so that the document stays JSON. */
 static void
 put_quoted(struct json *j, const char *s)
 {
 	put(j, "\"", 1);
 	while (*s != '\0') {
-		size_t plain = 0;
+		size_t plain = json_plain(s, SIZE_MAX);
+		unsigned char c;
 
-		while ((unsigned char)s[plain] >= 0x20 && s[plain] != '"' && s[plain] != '\\')
-			plain++;
 		put(j, s, plain);
 		s += plain;
-		if (*s == '"' || *s == '\\') {
+		c = (unsigned char)*s;
+		if (c == '"' || c == '\\') {
 			put(j, (char[]){ '\\', *s++ }, 2);
-		} else if (*s != '\0') {
+		} else if (c != '\0') {
 			char escape[7];
 
-			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char)*s++);
+			snprintf(escape, sizeof(escape), "\\u%04x", c < 0x80 ? c : 0xfffdu);
 			put(j, escape, 6);
+			s++;
 		}
 	}
 	put(j, "\"", 1);

@@ -2,7 +2,7 @@
  * Log lines: one JSON object a line on stderr, in one write, so that the
  * lines of many processes do not mix.
  */
-#include "fn.h"
+#include "encoding.h"
 #include "log.h"
 #include "text.h"
 
@@ -26,7 +26,7 @@ put(struct log_text *t, const char *s, size_t n)
 	t->length += n;
 }
 
-/* Plain text goes in one piece. */
+/* Plain text goes in one piece; a byte that is no text, as U+FFFD. */
 static void
 put_escaped(struct log_text *t, const char *s)
 {
@@ -34,21 +34,22 @@ put_escaped(struct log_text *t, const char *s)
 	size_t end = t->length + LOG_VALUE;
 
 	while (*s != '\0' && t->length < end) {
-		size_t plain = 0;
+		size_t plain = json_plain(s, end - t->length);
 		unsigned char c;
 
-		while ((c = (unsigned char)s[plain]) >= 0x20 && c != '"' && c != '\\' &&
-		    c != 0x7f && t->length + plain < end &&
-		    (c < 0xc0 || end - t->length - plain >= 4))	/* or it might be cut in the middle */
-			plain++;
 		put(t, s, plain);
 		s += plain;
-		if (c == '\0' || t->length >= end || c >= 0xc0)
+		c = (unsigned char)*s;
+		if (c == '\0' || t->length >= end)
 			break;
 		if (c == '"' || c == '\\')
 			put(t, (char[]){ '\\', *s }, 2);
-		else
+		else if (c < 0x80)
 			put(t, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
+		else if (utf8_length((const unsigned char *)s, 4) == 0)
+			put(t, "\\ufffd", 6);
+		else
+			break;		/* it would be cut in the middle */
 		s++;
 	}
 }

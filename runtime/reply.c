@@ -59,7 +59,7 @@ fail_text(struct req *rq, enum err e, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
-	rq->detail = fmt(rq, "%s", line);
+	rq->detail = arena_copy(&rq->arena, line, utf8_prefix(line, sizeof(line)));
 	return fail(rq, e);
 }
 

@@ -95,19 +95,23 @@ take_bytes(char *bytes, size_t size, size_t n, void *to)
 	return n;
 }
 
+/* curl's lines do not end with a NUL. */
+static bool
+begins(const char *line, size_t n, const char *with)
+{
+	return n >= strlen(with) && strncasecmp(line, with, strlen(with)) == 0;
+}
+
 static size_t
 take_header(char *line, size_t size, size_t n, void *to)
 {
-	static const char replayed[] = "idempotent-replayed: true";
-	static const char retry[] = "stripe-should-retry: ";
 	struct answer *a = to;
 
 	(void)size;
-	if (n >= sizeof(replayed) && strncasecmp(line, replayed, sizeof(replayed) - 1) == 0)
+	if (begins(line, n, "idempotent-replayed: true"))
 		a->replayed = true;
-	if (n > sizeof(retry) && strncasecmp(line, retry, sizeof(retry) - 1) == 0)
-		a->should_retry = strncasecmp(line + sizeof(retry) - 1, "true", 4) == 0
-		    ? "true" : "false";
+	if (begins(line, n, "stripe-should-retry: "))
+		a->should_retry = begins(line, n, "stripe-should-retry: true") ? "true" : "false";
 	return n;
 }
 
@@ -224,8 +228,9 @@ judge(struct req *rq, CURLcode code, const struct answer *a)
 	r.outcome = a->status == 401 || a->status == 403 ? STRIPE_DENIED :
 	    a->status >= 400 && a->status < 500 && a->status != 409 && a->status != 429
 	    ? STRIPE_REFUSED : STRIPE_AWAY;
-	r.problem = stripe_text(r.error, "message");
-	r.problem = fmt(rq, "%ld: %.300s", a->status, r.problem == NULL ? "?" : r.problem);
+	problem = stripe_text(r.error, "message");
+	problem = problem == NULL ? "?" : problem;
+	r.problem = fmt(rq, "%ld: %.*s", a->status, (int)utf8_prefix(problem, 300), problem);
 	return r;
 }
 

@@ -88,9 +88,12 @@ strings_are_escaped(void **state)
 
 	(void)state;
 	json_open(j, '{');
+	/* What is no text is marked, for the rest to stay JSON. */
+	json_member(j, "bad", "a\xff\xc3(\xed\xa0\x80");
 	json_member(j, "a\"b", "\"\\/\n\t\x01\x1f\x7f\xe2\x82\xac");
 	assert_string_equal(json_text(j),
-	    "{\"a\\\"b\":\"\\\"\\\\/\\u000a\\u0009\\u0001\\u001f\x7f\xe2\x82\xac\"}");
+	    "{\"bad\":\"a\\ufffd\\ufffd(\\ufffd\\ufffd\\ufffd\","
+	    "\"a\\\"b\":\"\\\"\\\\/\\u000a\\u0009\\u0001\\u001f\\u007f\xe2\x82\xac\"}");
 	for (int c = 1; c < 128; c++)
 		every[c - 1] = (char)c;
 	every[127] = '\0';

@@ -135,6 +135,19 @@ a_long_value_is_cut(void **state)
 }
 
 static void
+what_is_no_text_is_marked(void **state)
+{
+	(void)state;
+	capture();
+	log_line(LOG_INFO, "m", "bad", "a\xff" "b\xc3(\xed\xa0\x80\xf0\x9f\x98", "after",
+	    "\xc3\xa9", NULL);
+	read_line();
+#define MARK	"\xef\xbf\xbd"
+	assert_string_equal(member("bad"), "a" MARK "b" MARK "(" MARK MARK MARK MARK MARK MARK);
+	assert_string_equal(member("after"), "\xc3\xa9");
+}
+
+static void
 what_does_not_fit_is_left_out_whole(void **state)
 {
 	static char value[LOG_VALUE * 2];
@@ -193,6 +206,7 @@ main(void)
 		cmocka_unit_test(values_are_escaped),
 		cmocka_unit_test(numbers_and_json_stand_bare),
 		cmocka_unit_test(a_long_value_is_cut),
+		cmocka_unit_test(what_is_no_text_is_marked),
 		cmocka_unit_test(what_does_not_fit_is_left_out_whole),
 		cmocka_unit_test(levels_below_the_least_are_silent),
 	};

@@ -96,6 +96,27 @@ text_given_is_the_detail(void **state)
 }
 
 static void
+a_long_text_is_cut_between_characters(void **state)
+{
+	char text[1000];
+
+	(void)state;
+	for (size_t shift = 0; shift < 3; shift++) {
+		char *at = text + shift;
+
+		memset(text, 'x', shift);
+		while (at < text + 900)
+			at = stpcpy(at, "\xe2\x82\xac");
+		BEGIN(.method = "GET", .uri = "/");
+		fail_text(&it, ERR_MALFORMED, "%s", text);
+		finish_reply();
+		assert_true(utf8_is_valid(it.body_out));
+		assert_in_range(strlen(member("detail")), 500, 512);
+		assert_memory_equal(member("detail"), text, strlen(member("detail")));
+	}
+}
+
+static void
 the_first_decision_stands(void **state)
 {
 	(void)state;
@@ -230,6 +251,7 @@ main(void)
 		cmocka_unit_test(a_refusal_is_a_problem_document),
 		cmocka_unit_test(every_error_has_a_sound_document),
 		cmocka_unit_test(text_given_is_the_detail),
+		cmocka_unit_test(a_long_text_is_cut_between_characters),
 		cmocka_unit_test(the_first_decision_stands),
 		cmocka_unit_test(bad_fields_add_up),
 		cmocka_unit_test(members_of_the_databases_making_are_added),
