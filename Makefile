@@ -6,6 +6,7 @@
 
 B	?= build
 CC	?= cc
+FUZZ_CC	?= clang
 CFLAGS	?= -O2 -g
 WARN	 = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes \
 	   -Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2
@@ -29,6 +30,7 @@ PACKED	:= $(patsubst functions/%/,%,$(sort $(dir $(wildcard functions/*-sim/*.c)
 TOOLS	:= $(wildcard runtime/programs/*.c schema/*.c)
 UNITS	:= $(wildcard tests/unit/*.c)
 BENCH	:= $(wildcard tests/bench/*.c)
+FUZZ	:= $(wildcard tests/fuzz/*.c)
 CORES	:= $(shell nproc)
 
 # functions/orders/place.c is build/bin/orders-place.
@@ -37,7 +39,8 @@ PROGRAMS := $(foreach s,$(SINGLE),$(call binary,$(s))) $(PACKED:%=$(B)/bin/%)
 TOOL_PROGRAMS := $(foreach s,$(TOOLS),$(B)/tools/$(basename $(notdir $(s))))
 TESTS	:= $(UNITS:tests/unit/%.c=$(B)/test/%)
 BENCHES	:= $(BENCH:tests/bench/%.c=$(B)/bench/%)
-OBJECTS	:= $(patsubst %.c,$(B)/%.o,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(TOOLS) $(UNITS) $(BENCH))
+FUZZERS	:= $(FUZZ:tests/fuzz/%.c=$(B)/fuzz/%)
+OBJECTS	:= $(patsubst %.c,$(B)/%.o,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(TOOLS) $(UNITS) $(BENCH) $(FUZZ))
 
 .PHONY: all
 all: $(B)/api.json $(TOOL_PROGRAMS) ## build every function and tool
@@ -75,6 +78,11 @@ $(BENCHES): $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libsouk.a $(B)/runtime/main.
 	@$(LINK) -o $@ $< $$(grep -q '^main(' tests/bench/$*.c || echo $(B)/runtime/main.o) \
 	    $(B)/libsouk.a $(LIBS)
 
+$(FUZZERS): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libsouk.a
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(LINK) -fsanitize=fuzzer -o $@ $< $(B)/libsouk.a $(LIBS)
+
 $(B)/libsouk.a: $(patsubst %.c,$(B)/%.o,$(filter-out runtime/main.c,$(RUNTIME)) $(SHARED))
 	@echo '  AR   $@'
 	@rm -f $@
@@ -109,7 +117,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop test tests bench derive check-derived check-sql new clean help FORCE
+.PHONY: run stop test tests bench fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -120,18 +128,30 @@ stop: ## stop the local stack; its data stays in .run
 
 tests: all $(TESTS) ## build the tests too
 # Both compilers, what is derived, every statement, every test; then the suite
-# once more under the sanitizers, in a build that can be told where to die.
+# once more under the sanitizers, in a build that can be told where to die; then
+# every fuzz target for a minute.
 ASAN	 = B=build/asan SANITIZE=address,undefined FAULTS=1
+FUZZING	 = B=build/fuzz CC="$(FUZZ_CC)" SANITIZE=fuzzer-no-link,address,undefined
 STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
 test: ## install what is missing, build, and run every test
 	@deploy/local/install build run test
 	@$(MAKE) --no-print-directory -j$(CORES) tests
 	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
 	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests
+	@$(MAKE) --no-print-directory fuzzers
 	@$(MAKE) --no-print-directory check-derived
 	@tests/all
 check-sql: all ## prepare every statement against the schema
 	@$(call STACK,build) tests/check-sql build/api.json
+# A target's name alone is TARGETS="body token"; SECONDS is for each.
+fuzz: fuzzers ## run every fuzz target for a minute
+	@tests/fuzz/run $(or $(SECONDS),60) $(TARGETS)
+fuzz-long: fuzzers ## run every fuzz target for an hour
+	@tests/fuzz/run $(or $(SECONDS),3600) $(TARGETS)
+fuzzers: ## build the fuzz targets
+	@deploy/local/install build test
+	@$(MAKE) --no-print-directory -j$(CORES) $(FUZZING) fuzz-programs
+fuzz-programs: $(FUZZERS)
 bench: all $(BENCHES) ## measure, as ratios in one run
 	@deploy/local/install test
 	@tests/bench/run
