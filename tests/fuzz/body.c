@@ -8,6 +8,13 @@
 #include "fuzz.h"
 #include "json.h"
 
+#include <regex.h>
+
+/* RFC 8259, section 6. */
+#define GRAMMAR	"^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+
+static regex_t number;
+
 struct input {
 	const char *words, *bytes, *email, *color, *id, *on, *price, *weight, *tags, *items;
 	int64_t count;
@@ -68,7 +75,7 @@ put_value(struct out *o, const cJSON *v)
 	if (cJSON_IsString(v)) {
 		put_string(o, v->valuestring);
 	} else if (cJSON_IsNumber(v)) {
-		MUST(strspn(v->valuestring, "-+.0123456789eE") == strlen(v->valuestring));
+		MUST(regexec(&number, v->valuestring, 0, NULL, 0) == 0);
 		put(o, v->valuestring);
 	} else if (cJSON_IsObject(v) || cJSON_IsArray(v)) {
 		put(o, cJSON_IsObject(v) ? "{" : "[");
@@ -213,6 +220,7 @@ LLVMFuzzerInitialize(int *count, char ***arguments)
 {
 	(void)count;
 	(void)arguments;
+	MUST(regcomp(&number, GRAMMAR, REG_EXTENDED | REG_NOSUB) == 0);
 	start_up();
 	return 0;
 }

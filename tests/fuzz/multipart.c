@@ -70,16 +70,42 @@ same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+/* The boundary with its dashes: the first line, but for blanks at its end. */
+static struct rest
+boundary_of(const char *body, size_t n)
+{
+	const char *end = memmem(body, n, "\r\n", 2);
+	size_t length = (size_t)(end - body);
+
+	while (strchr(" \t", body[length - 1]) != NULL)
+		length--;
+	return (struct rest){ body, length };
+}
+
+/* Another reader would end the part there, and begin one of the client's own. */
+static void
+holds_no_boundary(const struct part *p, struct rest b)
+{
+	const char *at = p->bytes, *end = p->bytes + p->length;
+
+	for (; (at = memmem(at, (size_t)(end - at), b.at, b.n)) != NULL; at++)
+		MUST(at > p->bytes && (at < p->bytes + 2 || memcmp(at - 2, "\r\n", 2) != 0));
+}
+
 static void
 check_parts(const struct part *parts, size_t count, const char *body, size_t n)
 {
+	struct rest boundary = { NULL, 0 };
 	const char *before = body;
 
 	MUST(count <= MAX_PARTS);
+	if (count > 0)
+		boundary = boundary_of(body, n);
 	for (size_t i = 0; i < count; i++) {
 		MUST(parts[i].bytes >= before && parts[i].length <= n);
 		before = parts[i].bytes + parts[i].length;
 		MUST(before <= body + n);
+		holds_no_boundary(&parts[i], boundary);
 		MUST(utf8_is_valid(parts[i].name) && strlen(parts[i].name) <= MAX_PART_NAME);
 		MUST(strpbrk(parts[i].name, "\r\n\t") == NULL);
 		if (parts[i].file_name != NULL)
