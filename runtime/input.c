@@ -119,6 +119,14 @@ json_body(struct req *rq)
 	return root;
 }
 
+/* With its length, so that no value reads like two: who could write down
+ * another's inputs could leave them another answer in the cache. */
+static void
+add_to_cache_text(struct req *rq, const struct field *f, const char *value)
+{
+	rq->cache_text = fmt(rq, "%s&%s=%zu:%s", rq->cache_text, f->name, strlen(value), value);
+}
+
 static void
 read_field(struct req *rq, const struct field *f, size_t index, struct value v, bool sent)
 {
@@ -132,7 +140,7 @@ read_field(struct req *rq, const struct field *f, size_t index, struct value v, 
 		fail_field(rq, f->name, "required", "Is required");
 	store(rq, f, value);
 	if (f->where != F_BODY && value != NULL)
-		rq->cache_text = fmt(rq, "%s&%s=%s", rq->cache_text, f->name, value);
+		add_to_cache_text(rq, f, value);
 }
 
 /* The parts of a form with files.  A file that is too long is a body that is. */
@@ -247,7 +255,7 @@ read_path_field(struct req *rq, const struct field *f, const char *value)
 		return false;
 	}
 	store(rq, f, value);
-	rq->cache_text = fmt(rq, "%s&%s=%s", rq->cache_text, f->name, value);
+	add_to_cache_text(rq, f, value);
 	return true;
 }
 

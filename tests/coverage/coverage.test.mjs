@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { endpointOf, endpoints } from '../lib/described.mjs';
 import { need } from '../lib/env.mjs';
 import { always } from '../lib/invariants.mjs';
 
@@ -23,20 +24,6 @@ const ELSEWHERE = [
 /* Postgres away: the runtime's answer, for every endpoint. */
 const ALWAYS_POSSIBLE = '503 unavailable';
 
-/* Functions that are not behind the gateway of the shop. */
-const NOT_OURS = ['stripe-sim'];
-
-const described = JSON.parse(readFileSync(need('API_JSON'), 'utf8')).flat();
-const endpoints = described.filter(({ context }) => !NOT_OURS.includes(context))
-    .flatMap((binary) => binary.endpoints.map((endpoint) => ({ ...endpoint, binary: binary.binary })));
-
-/* "/api/orders/{id}" as an expression; what is more exact goes first. */
-const pattern = (path) => new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&')
-    .replace(/\{[^}]+\}/g, '[^/]+').replace(/\/\\\*$/, '/.*')}$`);
-const vagueness = (path) => path.split('{').length + (path.endsWith('/*') ? 100 : 0);
-const routes = endpoints.map((endpoint) => ({ endpoint, matches: pattern(endpoint.path) }))
-    .sort((a, b) => vagueness(a.endpoint.path) - vagueness(b.endpoint.path));
-
 function seen() {
 	const directory = join(need('SOUK_RUN'), 'seen');
 	const met = new Map();
@@ -44,10 +31,10 @@ function seen() {
 	for (const file of readdirSync(directory))
 		for (const line of readFileSync(join(directory, file), 'utf8').split('\n').filter(Boolean)) {
 			const { method, path, status, code } = JSON.parse(line);
-			const route = routes.find(({ endpoint, matches }) => endpoint.method === method && matches.test(path));
-			if (!route)
+			const endpoint = endpointOf(method, path);
+			if (!endpoint)
 				continue;
-			const name = `${route.endpoint.method} ${route.endpoint.path}`;
+			const name = `${endpoint.method} ${endpoint.path}`;
 			if (!met.has(name))
 				met.set(name, new Set());
 			met.get(name).add(`${status} ${code}`);

@@ -39,6 +39,14 @@ function anyAddress(path) {
 	return shared.address;
 }
 
+/*
+ * A request as from the world outside: through the one proxy that the stack of
+ * the tests believes, since every address the suite has is an operator's.
+ */
+export function outside(address = `203.0.113.${1 + Math.floor(Math.random() * 250)}`) {
+	return { address: need('TRUSTED_PROXIES').split(',')[0], headers: { 'X-Forwarded-For': address } };
+}
+
 /* For the coverage test. */
 export function record(method, path, status, code) {
 	const line = JSON.stringify({ method, path: path.split('?')[0], status, code });

@@ -1,0 +1,27 @@
+/*
+ * What the functions of the shop say of themselves (--describe).
+ */
+import { readFileSync } from 'node:fs';
+import { need } from './env.mjs';
+
+/* Functions that are not behind the gateway of the shop. */
+const NOT_OURS = ['stripe-sim'];
+
+export const endpoints = JSON.parse(readFileSync(need('API_JSON'), 'utf8')).flat()
+    .filter(({ context }) => !NOT_OURS.includes(context))
+    .flatMap((binary) => binary.endpoints.map((endpoint) => ({ ...endpoint, binary: binary.binary })));
+
+/* "/api/orders/{id}" as an expression; what is more exact goes first. */
+const pattern = (path) => new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&')
+    .replace(/\{[^}]+\}/g, '[^/]+').replace(/\/\\\*$/, '/.*')}$`);
+const vagueness = (path) => path.split('{').length + (path.endsWith('/*') ? 100 : 0);
+const routes = endpoints.map((endpoint) => ({ endpoint, matches: pattern(endpoint.path) }))
+    .sort((a, b) => vagueness(a.endpoint.path) - vagueness(b.endpoint.path));
+
+/* The endpoint that answers this, if any but the fallback does. */
+export const endpointOf = (method, path) => routes.find(({ endpoint, matches }) =>
+	endpoint.method === method && matches.test(path))?.endpoint;
+
+/* All that is declared for a concrete path, the fallback aside. */
+export const endpointsAt = (path) => routes.filter(({ endpoint, matches }) =>
+	endpoint.path !== '/*' && matches.test(path)).map(({ endpoint }) => endpoint);

@@ -1,0 +1,134 @@
+/*
+ * Everybody who might knock at an endpoint, and what each would have to send.
+ */
+import { randomUUID } from 'node:crypto';
+import { newAddress } from '../lib/client.mjs';
+import { need } from '../lib/env.mjs';
+import { ADDRESS, customer, freshEmail, lines, login, PASSWORD, place, product, seller, unique } from '../lib/shop.mjs';
+import { one, run } from '../lib/sql.mjs';
+import { decode, sign } from '../lib/token.mjs';
+
+/* An admin of one's own: what is done to it, happens to nobody else. */
+export async function freshAdmin() {
+	const person = await customer();
+
+	await run`UPDATE users.account SET role = 'admin' WHERE id = ${person.id}`;
+	person.token = (await login(person.email, PASSWORD)).accessToken;
+	return person;
+}
+
+export async function everybody() {
+	const [buyer, otherBuyer, vendor, otherVendor, boss] = await Promise.all(
+	    [customer(), customer(), seller(), seller(), freshAdmin()]);
+	return { buyer, otherBuyer, vendor, otherVendor, boss };
+}
+
+export function expired(token) {
+	const { header, claims } = decode(token);
+	const now = Math.floor(Date.now() / 1000);
+	return sign(header, { ...claims, iat: now - 1000, exp: now - 100 });
+}
+
+/* Callers by what access knows of them: a token, a role, a person. */
+export function callers({ buyer, otherBuyer, vendor, otherVendor, boss }) {
+	const as = (name, person) => ({ name, person, role: person.user.role, token: person.token, address: person.address });
+
+	boss.user.role = 'admin';
+	return [
+		{ name: 'nobody' },
+		{ name: 'a garbage token', token: 'garbage.garbage.garbage' },
+		{ name: 'an expired token', token: expired(buyer.token) },
+		{ name: 'the service token', token: need('SERVICE_TOKEN'), service: true },
+		as('the customer', buyer),
+		as('another customer', otherBuyer),
+		as('the seller', vendor),
+		as('another seller', otherVendor),
+		as('an admin', boss),
+	].map((caller) => ({ address: newAddress(), ...caller }));
+}
+
+/*
+ * How to make what an id names, belonging to the buyer or the vendor; a path
+ * by its beginning.  An endpoint with an id that is not here fails the matrix.
+ */
+const aProduct = async ({ vendor }) => (await product(vendor)).id;
+const anOrder = async (people) => (await place(people.buyer, lines([await aProduct(people), 1]))).id;
+const aCategory = async () => (await one`
+	WITH c AS (INSERT INTO catalog.category (name, slug) VALUES (${`Sort ${unique()}`}, ${`sort-${unique()}`}) RETURNING id)
+	SELECT id FROM c`).id;
+const aUser = async () => (await customer()).id;
+const aSession = async ({ buyer }) => decode((await login(buyer.email, buyer.password)).accessToken).claims.sid;
+
+export const PATH_OBJECTS = {
+	'/api/categories/{id}': aCategory,
+	'/api/orders/{id}': anOrder,
+	'/api/payments/order/{orderId}': anOrder,
+	'/api/products/{id}': aProduct,
+	'/api/users/{id}': aUser,
+	'/api/users/sessions/{id}': aSession,
+};
+const BODY_OBJECTS = { orderId: anOrder, productId: aProduct, category_id: aCategory, parent_id: aCategory };
+
+export const pathFields = (endpoint) => (endpoint.input ?? []).filter((field) => field.in === 'path');
+export const bodyFields = (endpoint) => (endpoint.input ?? []).filter((field) => field.in === 'body');
+export const orderInBody = (endpoint) => bodyFields(endpoint).some((field) => field.name === 'orderId');
+
+export function objectOf(endpoint) {
+	const count = pathFields(endpoint).length;
+	const key = Object.keys(PATH_OBJECTS).find((path) => path.split('{').length - 1 === count &&
+	    (endpoint.path === path || endpoint.path.startsWith(`${path}/`)));
+
+	if (count > 0 && key === undefined)
+		throw new Error(`${endpoint.method} ${endpoint.path}: say in tests/security/people.mjs how its object is made`);
+	return count > 0 ? PATH_OBJECTS[key] : orderInBody(endpoint) ? anOrder : null;
+}
+
+/* An id of the same form that nothing has. */
+export const missing = (id) => typeof id === 'number' ? 987654321987654 : randomUUID();
+
+export const fill = (path, id) => path.replace(/\{[^}]+\}/, encodeURIComponent(id)).replace('/*', '/nothing-here');
+
+/* Values that fit, by the name where the type does not say enough. */
+async function valueOf(field, people, person, id) {
+	const byName = {
+		email: () => person.email, password: () => person.password, currentPassword: () => person.password,
+		newPassword: () => `new ${unique()} password`, refreshToken: () => person.refreshToken,
+		orderId: () => id, stock: () => 1, items: async () => lines([await aProduct(people), 1]),
+		slug: () => `slug-${unique()}`, sku: () => unique(), name: () => `Thing ${unique()}`,
+	};
+
+	if (byName[field.name])
+		return byName[field.name]();
+	if (field.type === 'id') {
+		if (!BODY_OBJECTS[field.name])
+			throw new Error(`say in tests/security/people.mjs what ${field.name} is the id of`);
+		return BODY_OBJECTS[field.name](people);
+	}
+	if (field.example !== null)
+		return field.example;
+	switch (field.type) {
+	case 'choice': return field.choices[0];
+	case 'int': return Math.max(1, field.min);
+	case 'bool': return true;
+	case 'money': case 'number': return '1.50';
+	case 'strs': return Array.from({ length: Math.max(1, field.min) }, () => 'word');
+	default: return 'x'.repeat(Math.max(8, field.min));
+	}
+}
+
+/* What is required, or where nothing is, the first thing that may be sent. */
+export async function bodyFor(endpoint, people, person, id) {
+	const fields = bodyFields(endpoint);
+	const sent = fields.filter((field) => field.required);
+
+	if (endpoint.body !== 'json' || fields.length === 0)
+		return undefined;
+	const body = {};
+	for (const field of sent.length > 0 ? sent : fields.slice(0, 1))
+		body[field.name] = await valueOf(field, people, person, id);
+	if (endpoint.name === 'register_account')
+		body.email = freshEmail();
+	if (endpoint.name === 'place_order')
+		Object.assign(body, ADDRESS);
+	return body;
+}
