@@ -117,9 +117,9 @@ static const char *
 take_payment(struct req *rq, const char *order, const cJSON *intent)
 {
 	const char *outcome = outcome_of(db_one(rq, &payment_succeeded, order,
-	    stripe_text(intent, "id"),
+	    stripe_id(intent),
 	    stripe_text(cJSON_GetObjectItemCaseSensitive(intent, "metadata"), "nonce"),
-	    stripe_text(intent, "amount_received"), stripe_text(intent, "currency"),
+	    stripe_amount(intent, "amount_received"), stripe_text(intent, "currency"),
 	    stripe_text(intent, "payment_method")));
 
 	if (one_of(outcome, "paid", "retaken"))
@@ -157,16 +157,36 @@ find_intent(struct req *rq, const struct saga *s)
 		const cJSON *intent, *last = NULL;
 
 		cJSON_ArrayForEach(intent, cJSON_GetObjectItemCaseSensitive(r.body, "data")) {
-			if (is_ours(s, intent))
+			if (is_ours(s, intent) && stripe_id(intent) != NULL)
 				return intent;
 			last = intent;
 		}
-		if (last == NULL || !cJSON_IsTrue(
+		if (stripe_id(last) == NULL || !cJSON_IsTrue(
 		    cJSON_GetObjectItemCaseSensitive(r.body, "has_more")))
 			break;
-		after = fmt(rq, "&starting_after=%s", stripe_text(last, "id"));
+		after = fmt(rq, "&starting_after=%s", stripe_id(last));
 	}
 	return NULL;
+}
+
+/* An answer that is about no intent, or not about this one, is none. */
+static struct stripe_reply
+about(struct stripe_reply r, const char *intent)
+{
+	const char *id = stripe_id(r.body);
+
+	if (r.outcome == STRIPE_OK && (id == NULL || (intent != NULL && strcmp(id, intent) != 0))) {
+		r.outcome = STRIPE_AWAY;
+		r.body = NULL;
+		r.problem = "the answer is about something else";
+	}
+	return r;
+}
+
+static struct stripe_reply
+look_up(struct req *rq, const char *intent)
+{
+	return about(stripe_get(rq, fmt(rq, "/v1/payment_intents/%s", intent)), intent);
 }
 
 static struct stripe_reply
@@ -176,7 +196,7 @@ create_intent(struct req *rq, const struct saga *s)
 
 	for (int i = 0; i < 3 && s->currency[i] != '\0'; i++)
 		currency[i] = (char)(s->currency[i] | 0x20);
-	return stripe_post(rq, "/v1/payment_intents",
+	return about(stripe_post(rq, "/v1/payment_intents",
 	    key_for(rq, s, fmt(rq, "intent-%s", s->generation)),
 	    (const struct stripe_field[]){
 		{ "amount", s->amount },
@@ -185,7 +205,7 @@ create_intent(struct req *rq, const struct saga *s)
 		{ "description", fmt(rq, "Order %s", s->order) },
 		{ "metadata[order_id]", s->order },
 		{ "metadata[nonce]", s->nonce },
-		{ NULL, NULL } });
+		{ NULL, NULL } }), NULL);
 }
 
 static const char *
@@ -268,7 +288,7 @@ apply_intent(struct req *rq, const char *order, const cJSON *intent)
 static const char *
 step_await_payment(struct req *rq, struct saga *s)
 {
-	struct stripe_reply r = stripe_get(rq, fmt(rq, "/v1/payment_intents/%s", s->intent));
+	struct stripe_reply r = look_up(rq, s->intent);
 	const char *status;
 	int64_t look = next_look_s(s);
 
@@ -354,7 +374,7 @@ step_compensate(struct req *rq, struct saga *s)
 				intent = r.body;
 			}
 		}
-		s->intent = stripe_text(intent, "id");
+		s->intent = stripe_id(intent);
 		if (s->intent == NULL)
 			return compensated(rq, s);	/* there never was one */
 	}
@@ -375,7 +395,7 @@ step_refund(struct req *rq, struct saga *s)
 		{ "metadata[order_id]", s->order },
 		{ NULL, NULL } });
 	fault_point("refund_after_call");
-	refund = stripe_text(r.body, "id");
+	refund = stripe_id(r.body);
 	if (one_of(stripe_text(r.error, "code"), "charge_already_refunded"))
 		refund = s->subject;
 	if (refund == NULL)
@@ -429,7 +449,7 @@ saga_drive_order(struct req *rq, const char *order)
 const char *
 saga_sync(struct req *rq, const char *order, const char *intent)
 {
-	struct stripe_reply r = stripe_get(rq, fmt(rq, "/v1/payment_intents/%s", intent));
+	struct stripe_reply r = look_up(rq, intent);
 
 	return r.outcome == STRIPE_OK ? apply_intent(rq, order, r.body) : NULL;
 }

@@ -294,3 +294,25 @@ stripe_text(const cJSON *object, const char *name)
 
 	return cJSON_IsString(m) || cJSON_IsNumber(m) ? m->valuestring : NULL;
 }
+
+const char *
+stripe_id(const cJSON *object)
+{
+	enum { LONGEST = 255 };
+	const cJSON *m = cJSON_GetObjectItemCaseSensitive(object, "id");
+	const char *id = cJSON_IsString(m) ? m->valuestring : "";
+	size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+
+	return n >= 1 && n <= LONGEST && id[n] == '\0' ? id : NULL;
+}
+
+const char *
+stripe_amount(const cJSON *object, const char *name)
+{
+	enum { MOST_DIGITS = 15 };
+	const cJSON *m = cJSON_GetObjectItemCaseSensitive(object, name);
+	const char *digits = cJSON_IsNumber(m) ? m->valuestring : "";
+	size_t n = strspn(digits, "0123456789");
+
+	return n >= 1 && n <= MOST_DIGITS && digits[n] == '\0' ? digits : NULL;
+}

@@ -42,6 +42,12 @@ struct stripe_reply	 stripe_get(struct req *, const char *path_and_query);
 /* A member's string, or a number's text; NULL of anything else. */
 const char		*stripe_text(const cJSON *object, const char *name);
 
+/* Its "id" where that is one, safe to be part of a path; else NULL. */
+const char		*stripe_id(const cJSON *object);
+
+/* A whole, non-negative amount's digits; NULL of anything else. */
+const char		*stripe_amount(const cJSON *object, const char *name);
+
 /*
  * Whether one of the secrets (separated by commas) signed the body within
  * five minutes of now: https://docs.stripe.com/webhooks#verify-manually
