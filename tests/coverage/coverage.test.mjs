@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { endpointOf, endpoints } from '../lib/described.mjs';
 import { need } from '../lib/env.mjs';
 import { always } from '../lib/invariants.mjs';
+import { functionLines, noSecrets } from '../lib/leaks.mjs';
 
 /*
  * Refusals that cannot be provoked from outside while the shop is whole, and
@@ -76,3 +77,8 @@ for (const endpoint of endpoints) {
 }
 
 test('after all that was done to it, the shop\'s books are right', always);
+
+test('after all that was logged, every line is one object and no secret is in any', () => {
+	assert.ok(functionLines().length > 100);
+	noSecrets();
+});

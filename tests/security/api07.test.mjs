@@ -15,10 +15,8 @@ const case_ = risk(7);
 const asked = [];
 let server;
 let url;
-let people;
 
 before(async () => {
-	people = await everybody();
 	server = http.createServer((request, response) => {
 		asked.push(`${request.method} ${request.url}`);
 		response.end('caught');
@@ -39,6 +37,7 @@ case_('an address in any text is text', async () => {
 	const baits = [url, `//127.0.0.1:${port}/`, `http://localhost:${port}/x`, `http://[::ffff:127.0.0.1]:${port}/`, `gopher://127.0.0.1:${port}/_x`, `file:///etc/passwd`, `dict://127.0.0.1:${port}/x`, `http://127.0.0.1:${port}@example.com/`];
 
 	for (const endpoint of endpoints) {
+		const people = await everybody();
 		const person = endpoint.access === 'admin' ? people.boss : endpoint.access === 'seller' ? people.vendor : people.buyer;
 		const make = objectOf(endpoint);
 		const id = make === null ? undefined : await make(people);

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, newAddress, outside } from '../lib/client.mjs';
 import { endpoints, endpointsAt } from '../lib/described.mjs';
-import { bodyFor, callers, everybody, fill, missing, objectOf, pathFields } from './people.mjs';
+import { bodyFor, callers, everybody, fill, missing, objectOf } from './people.mjs';
 
 /*
  * Of those whose role is enough, who may touch the object.  What is public is
@@ -119,12 +119,6 @@ for (const endpoint of endpoints.filter(({ access }) => access === 'operator'))
 			assert.equal(`${caller.name}: ${answer.status}`, `${caller.name}: 403`);
 		}
 	});
-
-test('every rule about owners is of an endpoint that there is, or is written in the contract', () => {
-	/* Those without a path id of their own kind would be a mistake. */
-	for (const endpoint of endpoints.filter((each) => pathFields(each).length > 1))
-		assert.fail(`${endpoint.path} has two ids: whose they are must be thought about here`);
-});
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const paths = [...new Set(endpoints.map(({ path }) => path).filter((path) => path !== '/*'))];
