@@ -77,5 +77,5 @@ case_('the public endpoints are these', () => {
 	    .filter((each) => !PUBLIC.includes(each)), []);
 });
 
-const PUBLIC = ['GET /', 'GET /.well-known/jwks.json', 'GET /api/categories', 'GET /api/products', 'GET /api/products/bulk', 'GET /api/products/{id}', 'GET /api/products/{id}/reviews', 'GET /health', 'GET /health/all',
+const PUBLIC = ['GET /', 'GET /.well-known/jwks.json', 'GET /api/categories', 'GET /api/products', 'GET /api/products/bulk', 'GET /api/products/suggest', 'GET /api/products/{id}', 'GET /api/products/{id}/images', 'GET /api/products/{id}/reviews', 'GET /media/{key}', 'GET /health', 'GET /health/all',
     'POST /api/auth/forgot-password', 'POST /api/auth/login', 'POST /api/auth/logout', 'POST /api/auth/refresh', 'POST /api/auth/register', 'POST /api/auth/reset-password', 'POST /api/auth/verify-email'];

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, newAddress, outside } from '../lib/client.mjs';
 import { endpoints, endpointsAt } from '../lib/described.mjs';
-import { bodyFor, callers, everybody, fill, missing, objectOf } from './people.mjs';
+import { callers, everybody, fill, missing, objectOf, sendFor } from './people.mjs';
 
 /*
  * Of those whose role is enough, who may touch the object.  What is public is
@@ -28,7 +28,12 @@ const OWNERS = {
 	'POST /api/products/{id}/upload-image': ['the seller', 'an admin'],
 	'POST /api/products/{id}/stock': ['the seller', 'an admin'],
 	'GET /api/products/{id}/stock/history': ['the seller', 'an admin'],
+	'PUT /api/products/{id}/images': ['the seller', 'an admin'],
+	'DELETE /api/products/{id}/images/{image_id}': ['the seller', 'an admin'],
+	'GET /api/products/{id}/stock': ['the seller', 'an admin'],
 	'POST /api/products/{id}/reviews': ANYONE,
+	'PUT /api/products/{id}/reviews/{review_id}': ['the customer'],
+	'DELETE /api/products/{id}/reviews/{review_id}': ['the customer', 'an admin'],
 	'DELETE /api/users/sessions/{id}': ['the customer'],
 };
 
@@ -75,7 +80,7 @@ async function ask(endpoint, people, caller, id) {
 	return call(endpoint.method, fill(endpoint.path, id), {
 		token: caller.token,
 		address: caller.address,
-		json: await bodyFor(endpoint, people, who, id),
+		...await sendFor(endpoint, people, who, id),
 		headers: caller.headers,
 	});
 }

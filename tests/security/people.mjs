@@ -2,7 +2,7 @@
  * Everybody who might knock at an endpoint, and what each would have to send.
  */
 import { randomUUID } from 'node:crypto';
-import { newAddress } from '../lib/client.mjs';
+import { call, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { ADDRESS, customer, freshEmail, lines, login, PASSWORD, place, product, seller, unique } from '../lib/shop.mjs';
 import { one, run } from '../lib/sql.mjs';
@@ -59,13 +59,49 @@ const aCategory = async () => (await one`
 const aUser = async () => (await customer()).id;
 const aSession = async ({ buyer }) => decode((await login(buyer.email, buyer.password)).accessToken).claims.sid;
 
+
+/* A picture of one pixel. */
+const PIXEL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+const BOUNDARY = 'a-boundary-of-the-souk';
+
+function multipart(parts) {
+	const head = (name, more) => `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`;
+
+	return {
+		type: `multipart/form-data; boundary=${BOUNDARY}`,
+		body: Buffer.concat([...Object.entries(parts).flatMap(([name, value]) => Buffer.isBuffer(value)
+		    ? [head(name, '; filename="x.png"\r\nContent-Type: image/png'), value, '\r\n']
+		    : [head(name, ''), String(value), '\r\n']), `--${BOUNDARY}--\r\n`].map((piece) => Buffer.from(piece))),
+	};
+}
+
+async function aReview({ buyer, vendor }) {
+	const id = await aProduct({ vendor });
+	const { json } = await buyer.call('POST', `/api/products/${id}/reviews`, { json: { rating: 5, comment: 'Good' }, expect: 201 });
+	return { id, review_id: json.id };
+}
+
+async function anImage({ vendor }) {
+	const id = await aProduct({ vendor });
+	await vendor.call('POST', `/api/products/${id}/upload-image`, { ...multipart({ image: PIXEL }), expect: 200 });
+	return { id, image_id: (await vendor.get(`/api/products/${id}/images`))[0].id };
+}
+
+async function aPicture() {
+	const { json } = await call('GET', '/api/products?limit=100', { expect: 200 });
+	return json.products.find(({ image_url: url }) => url?.startsWith('/media/')).image_url.slice('/media/'.length);
+}
+
 export const PATH_OBJECTS = {
 	'/api/categories/{id}': aCategory,
 	'/api/orders/{id}': anOrder,
 	'/api/payments/order/{orderId}': anOrder,
 	'/api/products/{id}': aProduct,
+	'/api/products/{id}/images/{image_id}': anImage,
+	'/api/products/{id}/reviews/{review_id}': aReview,
 	'/api/users/{id}': aUser,
 	'/api/users/sessions/{id}': aSession,
+	'/media/{key}': aPicture,
 };
 const BODY_OBJECTS = { orderId: anOrder, productId: aProduct, category_id: aCategory, parent_id: aCategory };
 
@@ -83,10 +119,17 @@ export function objectOf(endpoint) {
 	return count > 0 ? PATH_OBJECTS[key] : orderInBody(endpoint) ? anOrder : null;
 }
 
-/* An id of the same form that nothing has. */
-export const missing = (id) => typeof id === 'number' ? 987654321987654 : randomUUID();
+/* An id of the same form that nothing has; of several, the last is so. */
+export function missing(id) {
+	if (typeof id !== 'object')
+		return typeof id === 'number' ? 987654321987654 : randomUUID();
+	const last = Object.keys(id).at(-1);
+	return { ...id, [last]: missing(id[last]) };
+}
 
-export const fill = (path, id) => path.replace(/\{[^}]+\}/, encodeURIComponent(id)).replace('/*', '/nothing-here');
+/* A path with its ids: one for all there are, or each by its name. */
+export const fill = (path, id) => path.replaceAll(/\{([^}]+)\}/g, (_, name) => encodeURIComponent(id?.[name] ?? id))
+    .replaceAll('%2F', '/').replace('/*', '/nothing-here');
 
 /* Values that fit, by the name where the type does not say enough. */
 async function valueOf(field, people, person, id) {
@@ -116,19 +159,28 @@ async function valueOf(field, people, person, id) {
 	}
 }
 
-/* What is required, or where nothing is, the first thing that may be sent. */
-export async function bodyFor(endpoint, people, person, id) {
+async function values(endpoint, people, person, id) {
 	const fields = bodyFields(endpoint);
-	const sent = fields.filter((field) => field.required);
+	const required = fields.filter((field) => field.required);
+	const sent = {};
 
-	if (endpoint.body !== 'json' || fields.length === 0)
-		return undefined;
-	const body = {};
-	for (const field of sent.length > 0 ? sent : fields.slice(0, 1))
-		body[field.name] = await valueOf(field, people, person, id);
+	for (const field of required.length > 0 ? required : fields.slice(0, 1))
+		sent[field.name] = field.type === 'file' ? PIXEL : await valueOf(field, people, person, id);
 	if (endpoint.name === 'register_account')
-		body.email = freshEmail();
+		sent.email = freshEmail();
 	if (endpoint.name === 'place_order')
-		Object.assign(body, ADDRESS);
-	return body;
+		Object.assign(sent, ADDRESS);
+	return sent;
+}
+
+/* A JSON body with what is required, or where nothing is, the first that may be. */
+export async function bodyFor(endpoint, people, person, id) {
+	return endpoint.body === 'json' && bodyFields(endpoint).length > 0 ? values(endpoint, people, person, id) : undefined;
+}
+
+/* The same for any kind of body, as options of call(). */
+export async function sendFor(endpoint, people, person, id) {
+	if (endpoint.body === 'multipart')
+		return multipart(await values(endpoint, people, person, id));
+	return { json: await bodyFor(endpoint, people, person, id) };
 }
