@@ -6,11 +6,12 @@
 #pragma weak db_ping
 #pragma weak db_begin
 
+/* Whoever comes through the gateway finds endpoints, and nothing else. */
 static bool
-path_is(const struct req *rq, const char *name)
+path_is(struct req *rq, const char *name)
 {
 	return rq->segment_count == 1 && strcmp(rq->segments[0], name) == 0 &&
-	    one_of(rq->method, "GET", "HEAD");
+	    one_of(rq->method, "GET", "HEAD") && req_header(rq, "SOUK_GATEWAY") == NULL;
 }
 
 /* What comes through the gateway, which says so, is no probe of this function. */

@@ -309,7 +309,7 @@ check_value(struct req *rq, const struct field *f, const char *name, struct valu
 	case T_NUMBER:	return check_number(rq, name, v);
 	case T_STRS:	return check_strings(rq, f, name, v);
 	case T_LIST:	return check_list(rq, f, name, v);
-	case T_FILE: case T_TIME: case T_JSON: case T_OBJECT: break;
+	case T_FILE: case T_TIME: case T_JSON: case T_OBJECT: case T_MAP: break;
 	}
 	return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 HISTOGRAM(query_seconds, "db_query_duration_seconds", "",
     "Time a handler waits for a round trip to Postgres");
@@ -13,7 +14,9 @@ COUNTER(reruns, "db_reruns_total", "",
 
 enum {
 	MAX_ARGUMENTS = 32,
-	PATIENCE_S = 10		/* for whoever is making a kept answer */
+	PATIENCE_S = 10,	/* for whoever is making a kept answer */
+	TWIN_WAITS_MS = 300,	/* for it to be made: as long as making it takes */
+	PAUSE_MS = 20
 };
 
 /* What a database has to say is worth compressing: this links gzip.c. */
@@ -38,13 +41,13 @@ static struct {
 
 static const struct query claim_key = { "claim_key",
 	"SELECT ops.idempotency_begin($1, $2, $3, NULL)", __FILE__ };
-static const struct query find_key = { "find_key",
-	"SELECT outcome, status, body, reference"
-	"  FROM ops.idempotency_find($1, $2, $3, $4)", __FILE__ };
+static const struct query recall_key = { "recall_key",
+	"SELECT outcome, status, headers, body, reference"
+	"  FROM ops.idempotency_recall($1, $2, $3, $4)", __FILE__ };
 static const struct query keep_answer = { "keep_answer",
-	"SELECT ops.idempotency_end($1, $2, $3, $4)", __FILE__ };
+	"SELECT ops.idempotency_keep($1, $2, $3, $4, $5) AS kept", __FILE__ };
 SECTION_("queries") static const struct query *const claim_key_query = &claim_key;
-SECTION_("queries") static const struct query *const find_key_query = &find_key;
+SECTION_("queries") static const struct query *const recall_key_query = &recall_key;
 SECTION_("queries") static const struct query *const keep_answer_query = &keep_answer;
 
 void
@@ -331,12 +334,24 @@ db_rollback(void)
 	db.open = false;
 }
 
+/* What the endpoint itself said of its answer, as it is kept. */
+static const char *
+answer_headers(struct req *rq)
+{
+	const char *lines = fmt(rq, "Content-Type: %s\n", rq->content_type_out);
+
+	for (const struct header *h = rq->headers; h != NULL; h = h->next)
+		lines = fmt(rq, "%s%s: %s\n", lines, h->name, h->value);
+	return lines;
+}
+
 /* The answer goes with the effect, so that a repeated request gets it again. */
 static void
 add_answer(struct req *rq, struct pg_flight *f)
 {
 	pg_add_statement(f, &keep_answer, (const char *const[]){ key_owner(rq),
-	    rq->idempotency_key, text(rq, rq->status), rq->body_out }, 4);
+	    rq->idempotency_key, text(rq, rq->status), answer_headers(rq),
+	    rq->body_out }, 5);
 }
 
 bool
@@ -361,11 +376,17 @@ void
 db_keep_answer(struct req *rq)
 {
 	struct pg_flight f;
+	PGresult *kept;
 
 	if (!ready(rq, &f))
 		return;
 	add_answer(rq, &f);
-	fly(rq, &f);
+	kept = fly(rq, &f);
+	if (kept == NULL || *PQgetvalue(kept, 0, 0) == 't')
+		return;
+	/* Somebody took this for dead and was faster: theirs is the answer. */
+	reply_clear(rq);
+	db_recall(rq);
 }
 
 bool
@@ -379,30 +400,66 @@ db_should_rerun(struct req *rq)
 }
 
 bool
-db_idempotency_taken(struct req *rq)
+db_key_was_taken(void)
+{
+	return db.taken;
+}
+
+/* The handler's part of the answer, as answer_headers() wrote it. */
+static void
+replay(struct req *rq, const struct row *found)
+{
+	const char *type = "application/json", *body = row_text(found, "body");
+	char *line = fmt(rq, "%s", row_text(found, "headers")), *end;
+
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		char *value = strstr(line, ": ");
+
+		*value = *end = '\0';
+		if (strcmp(line, "Content-Type") == 0)
+			type = value + 2;
+		else
+			reply_header(rq, line, value + 2);
+	}
+	reply_header(rq, "Idempotent-Replayed", "true");
+	reply_bytes(rq, (int)row_int(found, "status"), type, body, strlen(body));
+}
+
+/* A twin still at work is waited for a little: most are done by then, and it
+ * keeps this worker no longer than a request of its own would. */
+static const struct row *
+find_kept(struct req *rq)
+{
+	const struct row *found;
+
+	for (int waited = 0; ; waited += PAUSE_MS) {
+		found = db_one(rq, &recall_key, key_owner(rq), rq->idempotency_key,
+		    req_fingerprint(rq), text(rq, PATIENCE_S));
+		if (!one_of(row_text(found, "outcome"), "running") ||
+		    waited >= TWIN_WAITS_MS)
+			return found;
+		nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000L }, NULL);
+	}
+}
+
+bool
+db_recall(struct req *rq)
 {
 	const struct row *found;
 	const char *outcome;
 
-	if (!db.taken)
-		return false;
-	reply_clear(rq);
 	db_begin(rq, true);
-	found = db_one(rq, &find_key, key_owner(rq), rq->idempotency_key, req_fingerprint(rq), text(rq, PATIENCE_S));
+	found = find_kept(rq);
 	outcome = row_text(found, "outcome");
-	if (outcome == NULL) {
-		fail(rq, ERR_REQUEST_IN_PROGRESS);	/* its owner has just rolled back */
-	} else if (strcmp(outcome, "replay") == 0) {
-		reply_header(rq, "Idempotent-Replayed", "true");
-		reply_json(rq, (int)row_int(found, "status"), row_text(found, "body"));
-	} else if (strcmp(outcome, "mismatch") == 0) {
+	if (one_of(outcome, "replay"))
+		replay(rq, found);
+	else if (one_of(outcome, "mismatch"))
 		fail(rq, ERR_IDEMPOTENCY_KEY_REUSED);
-	} else if (strcmp(outcome, "running") == 0) {
+	else if (one_of(outcome, "running"))
 		fail(rq, ERR_REQUEST_IN_PROGRESS);
-	} else {
+	else
 		rq->reference = row_text(found, "reference");
-	}
-	return true;
+	return rq->decided;
 }
 
 void

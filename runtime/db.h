@@ -21,11 +21,14 @@ bool	 db_commit(struct req *);
 void	 db_rollback(void);
 /* Whether the handler failed only for bad luck and may run again. */
 bool	 db_should_rerun(struct req *);
-/* Whether the request's idempotency key was taken.  The reply is then the kept
- * answer or a refusal; or nothing is decided, rq->reference names what an
- * earlier, dead try had made, and the handler runs again to finish it. */
-bool	 db_idempotency_taken(struct req *);
-/* Keeps an answer that was made after the commit. */
+/* Looks under the request's idempotency key.  True: the reply is the answer
+ * kept there, or a refusal.  False: the handler is to run, and rq->reference
+ * names what an earlier, dead try had made, if there was one. */
+bool	 db_recall(struct req *);
+/* Whether the handler failed only because a twin claimed the key meanwhile. */
+bool	 db_key_was_taken(void);
+/* Keeps an answer that was made after the commit; where another was kept
+ * before, that one becomes the reply. */
 void	 db_keep_answer(struct req *);
 void	 db_release(struct req *);	/* lets the request's results go */
 void	 db_disconnect(void);

@@ -18,6 +18,8 @@ void	 auth_read_token(struct req *);
 /* db.c, when it makes a query. */
 void	 db_begin(struct req *, bool);
 #pragma weak db_begin
+/* resume.c, when it carries on what a dead try with the same key began. */
+#pragma weak req_reference
 
 static const char *const access_names[] = { "unset", "public", "user", "seller",
 	"admin", "service", "operator", "signed" };
@@ -25,7 +27,11 @@ static const char *const rate_names[] = { "unset", "none", "general", "auth", "p
 static const char *const method_names[] = { "unset", "GET", "POST", "PUT", "DELETE" };
 static const char *const where_names[] = { "end", "path", "query", "body", "out" };
 static const char *const type_names[] = { "str", "email", "choice", "int", "id",
-	"bool", "money", "number", "strs", "list", "file", "time", "json", "object" };
+	"bool", "money", "number", "strs", "list", "file", "time", "json", "object", "map" };
+
+enum { MAX_SHAPES = 32 };
+
+static size_t collect_shape(const struct shape **found, size_t n, const struct shape *);
 
 static void
 number(struct json *j, const char *key, int64_t n)
@@ -73,6 +79,7 @@ write_field(struct json *j, const struct field *f)
 	json_member(j, "doc", f->doc);
 	if (f->where == F_OUT) {
 		flag(j, "nullable", f->nullable);
+		flag(j, "optional", f->optional);
 		flag(j, "many", f->many);
 		json_member(j, "shape", f->shape == NULL ? NULL : f->shape->name);
 	} else {
@@ -162,6 +169,15 @@ may_answer(const struct endpoint *e, enum err error)
 	}
 }
 
+static const struct field *
+details_of(const struct endpoint *e, enum err error)
+{
+	for (const struct detail *d = e->details; d != NULL && d->error != ERR_NONE; d++)
+		if (d->error == error)
+			return d->fields;
+	return NULL;
+}
+
 static void
 write_errors(struct json *j, const struct endpoint *e)
 {
@@ -174,6 +190,7 @@ write_errors(struct json *j, const struct endpoint *e)
 		number(j, "status", error_status((enum err)error));
 		json_member(j, "code", error_code((enum err)error));
 		json_member(j, "text", error_text((enum err)error));
+		write_fields(j, "details", details_of(e, (enum err)error));
 		json_close(j);
 	}
 	json_close(j);
@@ -203,9 +220,12 @@ write_endpoint(struct json *j, const struct entry *entry)
 	}
 	json_member(j, "purges", e->purges);
 	flag(j, "idempotent", e->idempotent);
+	json_member(j, "repeatable", e->repeatable);
 	json_member(j, "body", body_kind(e));
 	number(j, "max_body", (int64_t)request_body_limit(e));
+	raw(j, "raw_example", e->raw_example);
 	number(j, "success", e->success == 0 ? 200 : e->success);
+	number(j, "otherwise", e->otherwise);
 	number(j, "timeout_s", e->timeout_s == 0 ? 30 : e->timeout_s);
 	flag(j, "waits", e->waits);
 	number(j, "every_s", e->every_s);
@@ -213,37 +233,45 @@ write_endpoint(struct json *j, const struct entry *entry)
 	write_fields(j, "output", e->output);
 	json_member(j, "answer", e->answer == NULL ? NULL : e->answer->name);
 	flag(j, "many", e->many);
+	json_member(j, "media_type", e->media_type);
 	write_errors(j, e);
 	json_close(j);
 }
 
 /* Every shape reachable from the fields, once. */
 static size_t
-collect(const struct shape **found, size_t n, const struct shape *s)
+collect(const struct shape **found, size_t n, const struct field *f)
+{
+	for (; f != NULL && f->where != F_END; f++)
+		n = collect_shape(found, n, f->shape);
+	return n;
+}
+
+static size_t
+collect_shape(const struct shape **found, size_t n, const struct shape *s)
 {
 	for (size_t i = 0; i < n; i++)
 		if (found[i] == s)
 			return n;
-	if (s == NULL || n == 32)
+	if (s == NULL || n == MAX_SHAPES)
 		return n;
 	found[n++] = s;
-	for (const struct field *f = s->fields; f->where != F_END; f++)
-		n = collect(found, n, f->shape);
-	return n;
+	return collect(found, n, s->fields);
 }
 
 static void
 write_shapes(struct json *j)
 {
-	const struct shape *found[32];
+	const struct shape *found[MAX_SHAPES];
 	size_t n = 0;
 
 	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++) {
 		const struct endpoint *e = (*at)->endpoint;
 
-		n = collect(found, n, e->answer);
-		for (const struct field *f = e->output; f != NULL && f->where != F_END; f++)
-			n = collect(found, n, f->shape);
+		n = collect_shape(found, n, e->answer);
+		n = collect(found, n, e->output);
+		for (const struct detail *d = e->details; d != NULL && d->error != ERR_NONE; d++)
+			n = collect(found, n, d->fields);
 	}
 	json_key(j, "shapes");
 	json_open(j, '{');
@@ -423,6 +451,13 @@ is_sound(const struct entry *entry)
 		good = complain(entry, "only a public GET is cached, under a .tag");
 	if (e->access >= ACCESS_USER && e->access <= ACCESS_ADMIN && auth_read_token == NULL)
 		good = complain(entry, "never asks for its user: use req_user() or req_is()");
+	if (e->method == HTTP_POST && e->idempotent == (e->repeatable != NULL))
+		good = complain(entry, "set .idempotent, or say in .repeatable why"
+		    " sending it twice does no harm");
+	if (e->idempotent && (db_begin == NULL ||
+	    (e->commit == COMMIT_EACH && req_reference == NULL)))
+		good = complain(entry, "takes a key that nothing claims: with COMMIT_EACH,"
+		    " claim it with the effect and use req_reference()");
 	for (const struct field *f = e->input; f != NULL && f->where != F_END; f++)
 		if ((f->type == T_STR || f->type == T_STRS || f->type == T_LIST ||
 		    f->type == T_INT) && f->max == 0 && f->where != F_PATH)

@@ -26,7 +26,8 @@
 #pragma weak db_commit
 #pragma weak db_rollback
 #pragma weak db_should_rerun
-#pragma weak db_idempotency_taken
+#pragma weak db_recall
+#pragma weak db_key_was_taken
 #pragma weak db_keep_answer
 #pragma weak db_release
 
@@ -79,6 +80,8 @@ run_handler(struct req *rq)
 	bool each = e->commit == COMMIT_EACH || e->method == HTTP_GET;
 
 	for (int run = 1; ; run++) {
+		if (rq->idempotency_key != NULL && rq->reference == NULL && db_recall(rq))
+			return;
 		if (db_begin != NULL)
 			db_begin(rq, each);
 		rq->entry->handle(rq);
@@ -86,12 +89,8 @@ run_handler(struct req *rq)
 		    db_commit(rq)))
 			return;
 		db_rollback();
-		if (db_idempotency_taken(rq)) {
-			if (rq->decided)
-				return;
-		} else if (run == MAX_RUNS || !db_should_rerun(rq)) {
+		if (run == MAX_RUNS || !(db_key_was_taken() || db_should_rerun(rq)))
 			return;
-		}
 		reply_clear(rq);
 	}
 }
@@ -136,6 +135,8 @@ answer_from_handler(struct req *rq, const struct guard *g)
 	if (!rq->decided)
 		return;
 	keep_answer(rq);
+	if (rq->idempotency_key != NULL)
+		fault_point("answer_kept");
 	if (e->purges != NULL && succeeded(rq) && !was_replayed(rq))
 		rq->purge = e->purges;
 	if (rq->purge != NULL)

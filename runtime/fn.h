@@ -81,12 +81,14 @@ struct status { short code; };
  *   LIST    a JSON array of objects, each checked against .item; numbers in it
  *           arrive as JSON strings, so that no digit is lost
  *   FILE    a file of a .multipart form; max counts bytes, more is 413
- *   TIME, JSON, OBJECT   outputs only
+ *   TIME, OBJECT         outputs only
+ *   MAP     an output: texts by names that are not known beforehand
+ *   JSON    an output: whatever it is; a last resort, for nobody can rely on it
  */
 enum where { F_END, F_PATH, F_QUERY, F_BODY, F_OUT };
 enum type {
 	T_STR, T_EMAIL, T_CHOICE, T_INT, T_ID, T_BOOL, T_MONEY, T_NUMBER,
-	T_STRS, T_LIST, T_FILE, T_TIME, T_JSON, T_OBJECT
+	T_STRS, T_LIST, T_FILE, T_TIME, T_JSON, T_OBJECT, T_MAP
 };
 
 /* A file as it was sent: its bytes stay where they came, and its name is only
@@ -103,6 +105,7 @@ struct field {
 	bool		 required;
 	bool		 bytes;		/* min and max count bytes */
 	bool		 nullable;	/* an output that may be null */
+	bool		 optional;	/* an output that some do not get to see */
 	bool		 many;		/* an output: an array of .shape */
 	size_t		 offset;	/* in the file's struct input */
 	int64_t		 min, max;	/* of an INT, a length, or a count */
@@ -130,6 +133,10 @@ struct shape { const char *name, *doc; const struct field *fields; };
 #define CHOICES(...)	(const char *const[]){ __VA_ARGS__, NULL }
 #define ERRORS(...)	(const enum err[]){ __VA_ARGS__, ERR_NONE }
 
+/* What a refusal tells beside what every problem document has. */
+struct detail { enum err error; const struct field *fields; };
+#define DETAILS(...)	(const struct detail[]){ __VA_ARGS__, { ERR_NONE, NULL } }
+
 /* Answers of public GETs may be kept in Redis and by clients. */
 struct cache {
 	int		 seconds;	/* 0: never */
@@ -148,11 +155,14 @@ struct endpoint {
 	struct cache		 cache;
 	const char		*purges;	/* cache tag emptied after commit */
 	bool			 idempotent;	/* takes Idempotency-Key */
+	const char		*repeatable;	/* a POST without: why twice does no harm */
 	bool			 raw_body;	/* the handler reads req_body() itself */
+	const char		*raw_example;	/* JSON text: a raw body worth sending */
 	bool			 form;		/* urlencoded fields, not JSON */
 	bool			 multipart;	/* multipart/form-data: FILEs, and fields */
 	int			 max_body;	/* bytes of a body; 0: 1 MiB */
 	int			 success;	/* status of the documented answer; 0: 200 */
+	int			 otherwise;	/* another that it may come with; 0: none */
 	int			 timeout_s;	/* 0: 30 */
 	bool			 waits;		/* for the outside world: more workers */
 	int			 every_s;	/* a cron function's schedule */
@@ -160,7 +170,9 @@ struct endpoint {
 	const struct field	*output;	/* its members ... */
 	const struct shape	*answer;	/* ... or the whole answer is one of these */
 	bool			 many;		/* ... or an array of them */
+	const char		*media_type;	/* of an answer that is not JSON */
 	const enum err		*errors;	/* beyond the usual 400, 401, 403, 429, 503 */
+	const struct detail	*details;	/* what those tell of their own */
 };
 
 #define ENDPOINT(fn)							\

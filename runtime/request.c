@@ -238,8 +238,6 @@ req_body(struct req *rq, size_t *length)
 const void *req_input(struct req *rq) { return rq->input; }
 const char *req_id(struct req *rq) { return rq->id; }
 const char *req_address(struct req *rq) { return rq->address; }
-const char *req_idempotency_key(struct req *rq) { return rq->idempotency_key; }
-const char *req_reference(struct req *rq) { return rq->reference; }
 bool req_failed(struct req *rq) { return rq->decided && rq->error != ERR_NONE; }
 
 void *

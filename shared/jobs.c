@@ -134,6 +134,15 @@ report(struct req *rq, struct sweep *s, const struct job *job, struct job_result
 	return "retry";
 }
 
+const struct shape job_run_shape = {
+	.name = "JobRun",
+	.doc = "A job that was run",
+	.fields = FIELDS(
+		OUT(id,      ID,  "The job", .example = "1"),
+		OUT(kind,    STR, "What it does", .example = "\"mail\""),
+		OUT(outcome, STR, "What became of it", .example = "\"done\"")),
+};
+
 static void
 write_job(struct json *answer, const struct job *job, const char *outcome)
 {

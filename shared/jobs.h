@@ -35,6 +35,9 @@ struct job_kind {
 	void (*end)(void);	/* of a sweep; may be NULL */
 };
 
+/* What jobs_sweep() tells of each job. */
+extern const struct shape job_run_shape;
+
 /* Runs what is due of these kinds, up to a name of NULL, within bounds of
  * time and number; answers with what became of each. */
 struct status	 jobs_sweep(struct req *, const struct job_kind *);

@@ -454,6 +454,15 @@ saga_sync(struct req *rq, const char *order, const char *intent)
 	return r.outcome == STRIPE_OK ? apply_intent(rq, order, r.body) : NULL;
 }
 
+const struct shape saga_run_shape = {
+	.name = "SagaRun",
+	.doc = "A saga that was driven, as far as it went",
+	.fields = FIELDS(
+		OUT(id,       ID,  "The saga", .example = "1"),
+		OUT(order_id, ID,  "Its order", .example = "1"),
+		OUT(outcome,  STR, "What became of it", .example = "\"paid\"")),
+};
+
 /* A process holds the lease of one saga only: it takes the next when it is
  * done with one, and stops in good time. */
 struct status

@@ -50,6 +50,9 @@ const char	*saga_drive_order(struct req *, const char *order);
  * Stripe does not answer. */
 const char	*saga_sync(struct req *, const char *order, const char *intent);
 
+/* What saga_sweep() tells of each saga. */
+extern const struct shape saga_run_shape;
+
 /* Claims up to n due sagas and drives each; answers with what became of them. */
 struct status	 saga_sweep(struct req *, int n, bool expired);
 

@@ -13,6 +13,21 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+static const struct shape key_shape = {
+	.name = "JsonWebKey",
+	.doc = "A public key (RFC 7517)",
+	.fields = FIELDS(
+		OUT(kty, STR, "Its family", .example = "\"EC\""),
+		OUT(crv, STR, "Its curve", .example = "\"P-256\""),
+		OUT(use, STR, "What for: signatures", .example = "\"sig\""),
+		OUT(alg, STR, "Of which kind", .example = "\"ES256\""),
+		OUT(kid, STR, "Its name in tokens", .example = "\"2026-11-23\""),
+		OUT(x,   STR, "The point's x, in base64url",
+		    .example = "\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\""),
+		OUT(y,   STR, "The point's y, in base64url",
+		    .example = "\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"")),
+};
+
 ENDPOINT(jwks) = {
 	.method  = HTTP_GET,
 	.path    = "/.well-known/jwks.json",
@@ -20,7 +35,7 @@ ENDPOINT(jwks) = {
 	.access  = ACCESS_PUBLIC,
 	.rate    = RATE_GENERAL,
 	.output  = FIELDS(
-		OUT(keys, JSON, "JSON Web Keys", .many = true)),
+		OUT_OBJECT(keys, key_shape, "Those in use, and the one before", .many = true)),
 };
 
 static void

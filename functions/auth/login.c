@@ -39,6 +39,7 @@ ENDPOINT(login) = {
 	.rate    = RATE_AUTH,
 	/* No transaction is open while the password is hashed. */
 	.commit  = COMMIT_EACH,
+	.repeatable = "Each time opens a session of its own",
 	.input   = FIELDS(
 		BODY(email,      EMAIL, "The account's address", .required = true,
 		    .example = "\"customer@souk.example\""),
@@ -46,8 +47,10 @@ ENDPOINT(login) = {
 		    .bytes = true, .min = 1, .max = 1024, .example = "\"souk-customer\"")),
 	.output  = FIELDS(
 		OUT_OBJECT(user, user_shape, "Who has signed in"),
-		OUT(accessToken,  STR,  "Bearer token for the next 15 minutes"),
-		OUT(refreshToken, STR,  "Spend it once, for new tokens, within 7 days"),
+		OUT(accessToken,  STR,  "Bearer token for the next 15 minutes",
+		    .example = "\"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYifQ.eyJzdWIiOiIxIn0.c2lnbmF0dXJl\""),
+		OUT(refreshToken, STR,  "Spend it once, for new tokens, within 7 days",
+		    .example = "\"q7Zl0m1Q3c0nYxJ5oE2vWb8TtRk4uHs6GdFpAaLiNyM\""),
 		OUT(tokenType,    STR,  "Always Bearer", .example = "\"Bearer\""),
 		OUT(expiresIn,    INT,  "Seconds the access token lives", .example = "900")),
 	.errors  = ERRORS(ERR_INVALID_CREDENTIALS),

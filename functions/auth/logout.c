@@ -28,6 +28,7 @@ ENDPOINT(logout) = {
 	.rate    = RATE_AUTH,
 	/* Others are told only once the database knows. */
 	.commit  = COMMIT_EACH,
+	.repeatable = "What is signed out stays so",
 	.input   = FIELDS(
 		BODY_AS(refresh_token, "refreshToken", STR, "Any of the session's",
 		    .required = true, .min = 1, .max = 200)),

@@ -29,12 +29,15 @@ ENDPOINT(refresh) = {
 	.rate    = RATE_AUTH,
 	/* A revoked family stays revoked though the answer is 401. */
 	.commit  = COMMIT_EACH,
+	.repeatable = "For ten seconds the same successor is given out again",
 	.input   = FIELDS(
 		BODY_AS(refresh_token, "refreshToken", STR, "The last one received",
 		    .required = true, .min = 1, .max = 200)),
 	.output  = FIELDS(
-		OUT(accessToken,  STR,  "Bearer token for the next 15 minutes"),
-		OUT(refreshToken, STR,  "Takes the place of the one spent"),
+		OUT(accessToken,  STR,  "Bearer token for the next 15 minutes",
+		    .example = "\"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYifQ.eyJzdWIiOiIxIn0.c2lnbmF0dXJl\""),
+		OUT(refreshToken, STR,  "Takes the place of the one spent",
+		    .example = "\"q7Zl0m1Q3c0nYxJ5oE2vWb8TtRk4uHs6GdFpAaLiNyM\""),
 		OUT(tokenType,    STR,  "Always Bearer", .example = "\"Bearer\""),
 		OUT(expiresIn,    INT,  "Seconds the access token lives", .example = "900")),
 	.errors  = ERRORS(ERR_INVALID_REFRESH_TOKEN),

@@ -43,6 +43,7 @@ ENDPOINT(reset_password) = {
 	.rate    = RATE_AUTH,
 	/* No transaction is open while the password is hashed. */
 	.commit  = COMMIT_EACH,
+	.repeatable = "A token sets a password once",
 	.input   = FIELDS(
 		BODY(token,    STR, "The code of the mail", .required = true,
 		    .min = 1, .max = 200, .example = "\"c2FmZnJvbiBhbmQgbWludCBhbmQgY3VtaW4gYW5kIHM\""),

@@ -21,6 +21,7 @@ ENDPOINT(verify_email) = {
 	.summary = "Confirm an e-mail address",
 	.access  = ACCESS_PUBLIC,
 	.rate    = RATE_AUTH,
+	.repeatable = "What is confirmed stays so",
 	.input   = FIELDS(
 		BODY(token, STR, "The code of the mail", .required = true,
 		    .min = 1, .max = 200, .example = "\"c2FmZnJvbiBhbmQgbWludCBhbmQgY3VtaW4gYW5kIHM\"")),

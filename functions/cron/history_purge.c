@@ -25,6 +25,7 @@ ENDPOINT(purge_history) = {
 	.rate    = RATE_NONE,
 	/* Each batch by itself: none holds its locks for long. */
 	.commit  = COMMIT_EACH,
+	.repeatable = "What is forgotten is gone",
 	.raw_body = true,
 	.timeout_s = 60,
 	.every_s = 60,

@@ -19,11 +19,12 @@ ENDPOINT(run_jobs) = {
 	.access  = ACCESS_SERVICE,
 	.rate    = RATE_NONE,
 	.commit  = COMMIT_EACH,
+	.repeatable = "Nobody gets what another run has claimed",
 	.raw_body = true,
 	.timeout_s = 60,
 	.every_s = 1,
 	.output  = FIELDS(
-		OUT(jobs,    JSON, "Each job that was run, and what became of it"),
+		OUT_OBJECT(jobs, job_run_shape, "Each job that was run", .many = true),
 		OUT(done,    INT,  "How many are done", .example = "0"),
 		OUT(retried, INT,  "How many will be tried again", .example = "0"),
 		OUT(dead,    INT,  "How many were given up", .example = "0"),

@@ -16,12 +16,13 @@ ENDPOINT(recover_sagas) = {
 	.access  = ACCESS_SERVICE,
 	.rate    = RATE_NONE,
 	.commit  = COMMIT_EACH,
+	.repeatable = "Nobody gets what another run has claimed",
 	.raw_body = true,
 	.timeout_s = 60,
 	.every_s = 2,
 	.output  = FIELDS(
-		OUT(sagas,  JSON, "Each saga that was driven, and what became of it"),
-		OUT(driven, INT,  "How many", .example = "0")),
+		OUT_OBJECT(sagas, saga_run_shape, "Each saga that was driven", .many = true),
+		OUT(driven, INT, "How many", .example = "1")),
 };
 
 static struct status

@@ -27,14 +27,15 @@ ENDPOINT(show_health_of_all) = {
 	.summary = "Whether everything that the shop needs is ready",
 	.access  = ACCESS_PUBLIC,
 	.rate    = RATE_GENERAL,
+	.otherwise = 503,
 	.output  = FIELDS(
 		OUT(status,       STR,  "\"healthy\" or, with 503, \"unhealthy\"",
 		    .example = "\"healthy\""),
 		OUT(service,      STR,  "Who answers", .example = "\"gateway\""),
 		OUT(timestamp,    TIME, "When"),
-		OUT(dependencies, JSON, "For operators: \"up\" or \"down\" by name",
+		OUT(dependencies, MAP,  "For operators: \"up\" or \"down\" by name",
 		    .nullable = true, .example = "{\"postgres\": \"up\"}"),
-		OUT(functions,    JSON, "For operators: \"up\" or \"down\" by name",
+		OUT(functions,    MAP,  "For operators: \"up\" or \"down\" by name",
 		    .nullable = true, .example = "{\"orders-place\": \"up\"}")),
 };
 

@@ -15,6 +15,7 @@ ENDPOINT(show_metrics) = {
 	.summary = "Counters of all functions in Prometheus' text format",
 	.access  = ACCESS_OPERATOR,
 	.rate    = RATE_NONE,
+	.media_type = "text/plain",
 };
 
 static struct status

@@ -15,7 +15,7 @@ ENDPOINT(show_root) = {
 		OUT(service,   STR,  "The service's name", .example = "\"souk\""),
 		OUT(version,   STR,  "Its version", .example = "\"1.0.0\""),
 		OUT(status,    STR,  "Always \"running\"", .example = "\"running\""),
-		OUT(endpoints, JSON, "Paths by what is found there",
+		OUT(endpoints, MAP, "Paths by what is found there",
 		    .example = "{\"products\": \"/api/products\"}")),
 };
 

@@ -40,6 +40,16 @@ static const struct field line[] = {
 	{ .where = F_END }
 };
 
+static const struct shape shortage_shape = {
+	.name = "Shortage",
+	.doc = "A product there is not enough of",
+	.fields = FIELDS(
+		OUT(product_id, ID,  "The product", .example = "1"),
+		OUT(name,       STR, "Its name", .example = "\"Taliouine Saffron\""),
+		OUT(requested,  INT, "How many were to be ordered", .example = "3"),
+		OUT(available,  INT, "How many there are", .example = "2")),
+};
+
 ENDPOINT(place_order) = {
 	.method  = HTTP_POST,
 	.path    = "/api/orders",
@@ -67,6 +77,8 @@ ENDPOINT(place_order) = {
 	.answer  = &order_shape,
 	.errors  = ERRORS(ERR_PRODUCT_NOT_FOUND, ERR_INSUFFICIENT_STOCK,
 	    ERR_ORDER_TOTAL_OUT_OF_RANGE),
+	.details = DETAILS({ ERR_INSUFFICIENT_STOCK, FIELDS(
+		OUT_OBJECT(products, shortage_shape, "What is short", .many = true)) }),
 };
 
 static const char *

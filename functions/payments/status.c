@@ -28,7 +28,8 @@ static const struct shape payment_shape = {
 	.fields = FIELDS(
 		OUT(id,             ID,     "The payment"),
 		OUT(order_id,       ID,     "What it pays", .example = "1"),
-		OUT(stripe_payment_intent_id, STR, "Stripe's payment intent", .nullable = true),
+		OUT(stripe_payment_intent_id, STR, "Stripe's payment intent", .nullable = true,
+		    .example = "\"pi_3Sx1bKSoukExample\""),
 		OUT(amount,         MONEY,  "What is to be paid", .example = "\"53.98\""),
 		OUT(currency,       STR,    "ISO 4217", .example = "\"USD\""),
 		OUT(status,         CHOICE, "What became of it", .choices = PAYMENT_STATUSES),

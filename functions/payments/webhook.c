@@ -30,7 +30,10 @@ ENDPOINT(receive_webhook) = {
 	.access  = ACCESS_SIGNED,
 	.rate    = RATE_NONE,
 	.commit  = COMMIT_EACH,
+	.repeatable = "An event has its effect once, by its id",
 	.raw_body = true,
+	.raw_example = "{\"id\": \"evt_1QXyz\", \"object\": \"event\","
+	    " \"type\": \"payment_intent.succeeded\", \"data\": {\"object\": {}}}",
 	.output  = FIELDS(
 		OUT(received, BOOL, "Stored; no need to send it again", .example = "true")),
 	.errors  = ERRORS(ERR_BAD_SIGNATURE, ERR_MALFORMED, ERR_BODY_TOO_LARGE),

@@ -22,6 +22,7 @@ ENDPOINT(deliver_webhooks) = {
 	.rate    = RATE_NONE,
 	.raw_body = true,
 	.commit  = COMMIT_EACH,
+	.repeatable = "What another run is sending is left to it",
 	.timeout_s = 60,
 	.every_s = 1,
 };

@@ -29,6 +29,7 @@ ENDPOINT(set_fault) = {
 	.summary = "Make something go wrong",
 	.access  = ACCESS_SIGNED,
 	.rate    = RATE_NONE,
+	.repeatable = "A fault that is set twice is taken back like one",
 	.success = 201,
 	.input   = FIELDS(
 		BODY(kind,       CHOICE, "What goes wrong", .required = true,

@@ -80,7 +80,8 @@ struct sim_param {
 
 #define SIM_ENDPOINT								\
 	.access = ACCESS_SIGNED, .rate = RATE_NONE, .raw_body = true,		\
-	.commit = COMMIT_EACH, .timeout_s = 60
+	.commit = COMMIT_EACH, .timeout_s = 60,					\
+	.repeatable = "The simulator keeps Idempotency-Keys as Stripe does"
 
 /* The id in the path, the whole of the file's struct input. */
 #define SIM_ID(doc)	.input = FIELDS(PATH(id, STR, doc, .max = 8192))

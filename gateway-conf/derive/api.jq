@@ -25,18 +25,44 @@ def default:
 	else .preset
 	end;
 
+# Text of at least that many characters.
+def filler($length): [range(($length + 3) / 4 | floor) | "text"] | join("");
+
 # What a field may look like when its author gives no example.
 def sample:
 	if .example != null then .example
 	elif default != null then default
-	elif .choices != null then .choices[0]
+	elif .choices != null and .type != "map" then .choices[0]
 	elif .type == "list" then [.item | map({(.name): sample}) | add]
 	else {
-		str: "text", email: "you@example.com", id: 1, bool: true,
-		money: "19.99", number: 1.5, strs: ["one", "two"],
-		time: "2026-11-23T01:46:00.000Z",
+		str: filler([.min // 0, 4] | max), email: "you@example.com", id: 1, bool: true,
+		money: "19.99", number: "1.5", strs: ["one", "two"],
+		time: "2026-11-23T01:46:00.000Z", map: {name: (.choices // ["text"])[0]},
 		int: ([.min // 0, 1] | max), file: "..."
 	}[.type]
+	end;
+
+# The same of what is answered: null where that may be and there is no example.
+def answered($shapes):
+	if .example != null then .example
+	elif .type == "object" then
+		($shapes[.shape].fields
+			| map(select(.optional | not) | {(.name): answered($shapes)}) | add // {}) as $object
+		| if .many then [$object] else $object end
+	elif .nullable then null
+	elif .many then [sample]
+	else sample
+	end;
+
+def answered_object($shapes):
+	map(select(.optional | not) | {(.name): answered($shapes)}) | add // {};
+
+# The whole answer; null where it is not JSON.
+def sample_answer($shapes):
+	(if .answer != null then $shapes[.answer].fields else .output end) as $fields
+	| if $fields == null then null
+	else ($fields | answered_object($shapes)) as $one
+		| if .many then [$one] else $one end
 	end;
 
 # A body worth sending: what must be there and what has an example.

@@ -25,7 +25,8 @@ def range($unit):
 def type_words: {
 	str: "text", email: "e-mail address", choice: "one of", int: "whole number",
 	id: "id", bool: "true or false", money: "money", number: "number",
-	strs: "list of texts", list: "list of objects", file: "file", time: "time", json: "JSON"
+	strs: "list of texts", list: "list of objects", file: "file", time: "time", json: "JSON",
+	map: "texts by name"
 };
 
 def input_type:
@@ -129,6 +130,7 @@ def facts:
 	if .rate != "none" then "\(.rate) rate limit" else empty end,
 	if .cache != null then "kept for \(.cache.seconds) s, ETag" else empty end,
 	if .idempotent then "takes an Idempotency-Key" else empty end,
+	if .repeatable != null then "safe to repeat" else empty end,
 	if (.every_s // 0) > 0 then "runs every \(.every_s) s" else empty end]
 	| map("<li>\(h)</li>") | join("");
 

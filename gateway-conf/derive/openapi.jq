@@ -14,14 +14,26 @@ def bounds($least; $most):
 	else {}
 	end;
 
-def money_pattern: "^[0-9]+(\\.[0-9]{1,3})?$";
+def decimal_pattern: "^[0-9]+(\\.[0-9]{1,3})?$";
+
+def or_null:
+	if has("type") then
+		.type |= ([.] | flatten + ["null"])
+		| if has("enum") then .enum += [null] else . end
+	elif . == {} then .
+	else {anyOf: [., {type: "null"}]}
+	end;
 
 # What a client may send.  Bytes are not characters: of a length in bytes only
-# the upper bound is true of characters too.
+# the upper bound is true of characters too.  In a body null is as good as
+# absent.
 def input_schema:
+	def member:
+		.required as $required
+		| input_schema | if $required then . else or_null end;
 	def object:
 		{type: "object", additionalProperties: false,
-			properties: (map({(.name): input_schema}) | add // {})}
+			properties: (map({(.name): member}) | add // {})}
 		+ (map(select(.required) | .name) | if . == [] then {} else {required: .} end);
 	def lengths:
 		.bytes as $bytes
@@ -33,9 +45,10 @@ def input_schema:
 	elif .type == "int" then {type: "integer", format: "int64"} + bounds("minimum"; "maximum")
 	elif .type == "id" then {type: "integer", format: "int64", minimum: 1}
 	elif .type == "bool" then {type: "boolean"}
-	elif .type == "money" then {type: ["string", "number"], pattern: money_pattern, minimum: 0}
-	elif .type == "number" then {type: "number"} + bounds("minimum"; "maximum")
-	elif .type == "strs" then {type: "array", items: {type: "string"}} + bounds("minItems"; "maxItems")
+	elif .type == "money" or .type == "number" then
+		{type: ["string", "number"], pattern: decimal_pattern, minimum: 0}
+	elif .type == "strs" then
+		{type: "array", items: {type: "string", minLength: 1, maxLength: 100}} + bounds("minItems"; "maxItems")
 	elif .type == "list" then {type: "array", items: (.item | object)} + bounds("minItems"; "maxItems")
 	elif .type == "file" then {type: "string", format: "binary"}
 	else error("\(.name): unknown input type \(.type)")
@@ -53,12 +66,14 @@ def input_object: {type: "list", item: ., doc: ""} | input_schema | .items;
 def output_schema:
 	if .type == "object" then {"$ref": "#/components/schemas/\(.shape)"}
 	elif .type == "json" then {}
+	elif .type == "map" then
+		{type: "object", additionalProperties: ({type: "string"}
+			+ if .choices != null then {enum: .choices} else {} end)}
 	elif .type == "time" then {type: "string", format: "date-time"}
-	elif .type == "money" then {type: "string", pattern: money_pattern}
+	elif .type == "money" or .type == "number" then {type: "string", pattern: decimal_pattern}
 	elif .type == "int" then {type: "integer", format: "int64"}
 	elif .type == "id" then {type: "integer", format: "int64", minimum: 1}
 	elif .type == "bool" then {type: "boolean"}
-	elif .type == "number" then {type: "number"}
 	elif .type == "strs" then {type: "array", items: {type: "string"}}
 	elif .type == "email" then {type: "string", format: "email"}
 	elif .type == "str" or .type == "choice" then
@@ -70,17 +85,13 @@ def output_field:
 	. as $field
 	| output_schema
 	| if $field.many then {type: "array", items: .} else . end
-	| if $field.nullable | not then .
-	  elif .type then .type |= [., "null"] | if .enum then .enum += [null] else . end
-	  elif . == {} then .
-	  else {anyOf: [., {type: "null"}]}
-	  end
+	| if $field.nullable then or_null else . end
 	| . + {description: $field.doc}
 	| if $field.example != null then . + {examples: [$field.example]} else . end;
 
 def output_object:
 	{type: "object", properties: (map({(.name): output_field}) | add // {})}
-	+ (map(select(.nullable | not) | .name) | if . == [] then {} else {required: .} end);
+	+ (map(select(.optional | not) | .name) | if . == [] then {} else {required: .} end);
 
 def answer_schema:
 	(if .answer != null then {"$ref": "#/components/schemas/\(.answer)"}
@@ -89,43 +100,64 @@ def answer_schema:
 	end) as $one
 	| if $one != null and .many then {type: "array", items: $one} else $one end;
 
-def header_ref: {(.): {"$ref": "#/components/headers/\(.)"}};
+def headers: map({(.): {"$ref": "#/components/headers/\(.)"}}) | add;
 
-def headers: map(header_ref) | add;
+# Of whatever a function answers, and of what lighttpd does by itself.
+def always: ["X-Request-ID", "X-Correlation-ID", "Cache-Control"];
 
 def limit_headers: ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
-def success_response:
-	answer_schema as $schema
+def success_response($shapes):
+	. as $endpoint
+	| answer_schema as $schema
 	| {
 		description: .summary,
-		headers: (["X-Request-ID"]
+		headers: (always
 			+ if .rate != "none" then limit_headers else [] end
-			+ if .cache != null then ["ETag", "Cache-Control", "X-Cache"] else [] end
+			+ if .cache != null then ["ETag", "X-Cache"] else [] end
 			+ if .idempotent then ["Idempotent-Replayed"] else [] end
 			| headers)
 	}
-	+ if $schema == null then {} else {content: {"application/json": {schema: $schema}}} end;
+	+ if $schema != null then
+		{content: {"application/json": {schema: $schema, example: ($endpoint | sample_answer($shapes))}}}
+	elif .media_type != null then
+		{content: {(.media_type): {schema: {type: "string"}}}}
+	else {}
+	end;
 
-# The same refusals for the same reasons are one component.
-def refusals: .errors | group_by(.status) | map({status: .[0].status, errors: (unique_by(.code))});
+# The same refusals for the same reasons are one component, unless the endpoint
+# tells more of them.
+def refusals:
+	.name as $name
+	| .errors | group_by(.status)
+	| map({
+		status: .[0].status,
+		errors: unique_by(.code),
+		owner: (if any(.[]; .details != null) then [$name] else [] end)
+	});
 
-def refusal_name: .errors | map(.code) | join(".");
+def refusal_name: (.owner + (.errors | map(.code))) | join(".");
 
-def problem_example($status):
-	{
-		type: "/problems/\(.code)", title: .text, status: $status,
-		detail: .text, error: .text, code,
+def problem_example($status; $shapes):
+	.code as $code
+	| (if .code == "invalid_input" then "email: Is required" else .text end) as $detail
+	| {
+		type: "/problems/\($code)", title: .text, status: $status,
+		detail: $detail, error: $detail, code: $code,
 		request_id: "019ab7c2-6a10-7c4e-9f5d-0b1a2c3d4e5f"
-	};
+	}
+	+ if $code == "invalid_input" then
+		{errors: [{field: "email", code: "required", message: "Is required"}]}
+	else {} end
+	+ ((.details // []) | answered_object($shapes));
 
-def refusal_response:
+def refusal_response($shapes):
 	.status as $status
+	| (.errors | map(.details // []) | add) as $details
 	| {
 		description: (.errors | map(.text) | join("; ")),
-		headers: (["X-Request-ID"]
+		headers: (always
 			+ if $status == 401 then ["WWW-Authenticate"]
-			  elif $status == 405 then ["Allow"]
 			  elif $status == 429 then ["Retry-After"] + limit_headers
 			  elif $status == 503 or any(.errors[]; .code == "request_in_progress") then ["Retry-After"]
 			  else [] end
@@ -133,22 +165,34 @@ def refusal_response:
 		content: {"application/problem+json": {
 			schema: {
 				allOf: [{"$ref": "#/components/schemas/Problem"}],
-				properties: {status: {const: $status}, code: {enum: (.errors | map(.code))}}
+				type: "object",
+				properties: ({status: {const: $status}, code: {enum: (.errors | map(.code))}}
+					+ ($details | map({(.name): output_field}) | add // {}))
 			},
-			examples: (.errors | map({(.code): {value: problem_example($status)}}) | add)
+			examples: (.errors | map({(.code): {
+				summary: .text, value: problem_example($status; $shapes)}}) | add)
 		}}
 	};
 
-def responses:
-	{"\(if (.success // 0) == 0 then 200 else .success end)": success_response}
+def any_other: {
+	"4XX": {"$ref": "#/components/responses/refused"},
+	"5XX": {"$ref": "#/components/responses/unavailable_now"}
+};
+
+def responses($shapes):
+	{"\(if (.success // 0) == 0 then 200 else .success end)": success_response($shapes)}
+	+ if .otherwise != 0 then
+		{"\(.otherwise)": (success_response($shapes) | .headers += (["Retry-After"] | headers))}
+	else {} end
 	+ if .cache != null then {"304": {"$ref": "#/components/responses/not_modified"}} else {} end
 	+ (refusals | map({"\(.status)": {"$ref": "#/components/responses/\(refusal_name)"}}) | add // {})
-	+ {default: {"$ref": "#/components/responses/problem"}};
+	+ any_other;
 
 def parameter:
 	{
 		name, in, required: (.in == "path" or .required), description: .doc,
-		schema: (input_schema | del(.description))
+		schema: (input_schema | del(.description, .examples)),
+		example: sample
 	};
 
 def parameters:
@@ -159,7 +203,12 @@ def parameters:
 def request_body:
 	(.input | inputs("body")) as $fields
 	| if .body == "none" then {}
-	elif .body == "raw" then {requestBody: {content: {"application/json": {schema: {}}}}}
+	elif .body == "raw" then
+		{requestBody: {
+			description: "Read as it is.",
+			required: (.raw_example != null),
+			content: {"application/json": {schema: {type: "object"}, example: (.raw_example // {})}}
+		}}
 	else
 		{requestBody: {
 			required: any($fields[]; .required),
@@ -178,13 +227,15 @@ def security: {
 }[.access];
 
 def description:
-	["For \(who).",
+	["\(.summary). For \(who).",
 	if .rate != "none" then "Counts against the \(.rate) rate limit." else empty end,
 	if .cache != null then "May be kept for \(.cache.seconds) s." else empty end,
+	if .idempotent then "With an Idempotency-Key it takes effect once, however often it is sent." else empty end,
+	if .repeatable != null then "May be sent again: \(.repeatable | .[:1] | ascii_downcase)\(.repeatable | .[1:])." else empty end,
 	if (.every_s // 0) > 0 then "Runs by itself every \(.every_s) s." else empty end]
 	| join(" ");
 
-def operation:
+def operation($shapes):
 	{
 		tags: [subject],
 		operationId: .name,
@@ -194,33 +245,46 @@ def operation:
 	}
 	+ (parameters | if . == [] then {} else {parameters: .} end)
 	+ request_body
-	+ {responses: responses};
+	+ {responses: responses($shapes)};
 
 # What lighttpd serves by itself.
-def file($subject; $id; $summary; $parameters; $content):
+def file($subject; $id; $summary; $description; $parameters; $content):
 	{get: ({
-		tags: [$subject], operationId: $id, summary: $summary, security: []
-	} + if $parameters == [] then {} else {parameters: $parameters} end + {
-		responses: {
-			"200": {description: $summary, headers: (["ETag"] | headers), content: $content},
-			"304": {"$ref": "#/components/responses/not_modified"},
-			default: {"$ref": "#/components/responses/problem"}
-		}
+		tags: [$subject], operationId: $id, summary: $summary, description: $description,
+		security: []
+	} + {parameters: ($parameters + [{"$ref": "#/components/parameters/If-None-Match"}])} + {
+		responses: ({
+			"200": {description: $summary, headers: (["ETag", "Cache-Control"] | headers), content: $content},
+			"304": {"$ref": "#/components/responses/file_not_modified"}
+		} + any_other)
 	})};
 
 def files: {
-	"/docs": file("gateway"; "docs"; "The API for people"; [];
+	"/docs": file("gateway"; "docs"; "The API for people"; "A page over this document."; [];
 		{"text/html": {schema: {type: "string"}}}),
-	"/media/{key}": file("catalog"; "media"; "A picture, in whole or in ranges";
-		[{name: "key", in: "path", required: true, description: "As in image_url, slashes included.", schema: {type: "string"}}];
-		{"image/jpeg": {}, "image/png": {}, "image/webp": {}}),
-	"/openapi.json": file("gateway"; "openapi"; "This document"; [];
-		{"application/json": {schema: {type: "object"}}})
+	"/docs.css": file("gateway"; "docs_style"; "How that page looks"; "Its style sheet."; [];
+		{"text/css": {schema: {type: "string"}}}),
+	"/media/{key}": (file("catalog"; "media"; "A picture";
+		"In whole or, with Range, in part. A picture's name changes with it, so it may be kept for ever.";
+		[{name: "key", in: "path", required: true, description: "As in image_url, slashes included.",
+			schema: {type: "string"}, example: "products/0f3a.jpg"},
+		 {name: "Range", in: "header", required: false, description: "The bytes that are wanted.",
+			schema: {type: "string"}, example: "bytes=0-1023"}];
+		{"image/jpeg": {}, "image/png": {}, "image/webp": {}})
+		| .get.responses["206"] = {description: "The bytes asked for",
+			headers: (["ETag", "Cache-Control", "Content-Range"] | headers),
+			content: {"image/jpeg": {}, "image/png": {}, "image/webp": {}}}),
+	"/openapi.json": file("gateway"; "openapi"; "This document"; "OpenAPI 3.1."; [];
+		{"application/json": {schema: {type: "object"}, example: {openapi: "3.1.0"}}})
 };
 
-def header($description; $schema): {description: $description, schema: $schema};
+def header($description; $schema; $example):
+	{description: $description, schema: $schema, example: $example};
 
-def components:
+# There whenever it is declared.
+def sure: . + {required: true};
+
+def components($shapes):
 	{
 		securitySchemes: {
 			bearerAuth: {type: "http", scheme: "bearer", bearerFormat: "JWT",
@@ -233,38 +297,57 @@ def components:
 		parameters: {
 			"Idempotency-Key": {name: "Idempotency-Key", in: "header", required: false,
 				description: "Sent again with the same body it gets the first answer again, for 24 hours.",
-				schema: {type: "string", minLength: 1, maxLength: 255}},
+				schema: {type: "string", minLength: 1, maxLength: 255},
+				example: "6f1c9e5e-2a43-4d0e-9a53-0f6f2d1b7c11"},
 			"If-None-Match": {name: "If-None-Match", in: "header", required: false,
 				description: "The ETag of the answer already held: 304 when it is still good.",
-				schema: {type: "string"}}
+				schema: {type: "string"}, example: "\"5f1d7a84db00d2fc\""}
 		},
 		headers: {
-			"X-Request-ID": header("Names the request in logs and errors; taken over from the request's."; {type: "string"}),
-			ETag: header("Names this version of the answer."; {type: "string"}),
-			"Cache-Control": header("How long the answer may be kept."; {type: "string"}),
-			"X-Cache": header("Whether the answer came from the cache."; {type: "string", enum: ["HIT", "MISS"]}),
-			"Idempotent-Replayed": header("The stored answer of the first such request."; {type: "string", const: "true"}),
-			"RateLimit-Limit": header("Requests allowed in the window."; {type: "integer"}),
-			"RateLimit-Remaining": header("Requests left in it."; {type: "integer"}),
-			"RateLimit-Reset": header("Seconds until it starts anew."; {type: "integer"}),
-			"Retry-After": header("Seconds to wait before trying again."; {type: "integer"}),
-			"WWW-Authenticate": header("What to sign in with."; {type: "string"}),
-			Allow: header("The methods that the path has."; {type: "string"})
+			"X-Request-ID": (header("Names the request in logs and errors; taken over from the request's.";
+				{type: "string", pattern: "^[A-Za-z0-9._-]{1,128}$"}; "019ab7c2-6a10-7c4e-9f5d-0b1a2c3d4e5f") | sure),
+			"X-Correlation-ID": (header("The same, by its old name.";
+				{type: "string", pattern: "^[A-Za-z0-9._-]{1,128}$"}; "019ab7c2-6a10-7c4e-9f5d-0b1a2c3d4e5f") | sure),
+			ETag: (header("Names this version of the answer."; {type: "string"}; "\"5f1d7a84db00d2fc\"") | sure),
+			"Cache-Control": (header("How long the answer may be kept."; {type: "string"}; "no-store") | sure),
+			"Content-Range": (header("Which bytes these are."; {type: "string"}; "bytes 0-1023/48102") | sure),
+			"X-Cache": (header("Whether the answer came from the cache."; {type: "string", enum: ["HIT", "MISS"]}; "HIT") | sure),
+			"Idempotent-Replayed": header("The stored answer of the first such request."; {type: "string", const: "true"}; "true"),
+			"RateLimit-Limit": header("Requests allowed in the window."; {type: "integer", minimum: 1}; 300),
+			"RateLimit-Remaining": header("Requests left in it."; {type: "integer", minimum: 0}; 299),
+			"RateLimit-Reset": header("Seconds until it starts anew."; {type: "integer", minimum: 0}; 42),
+			"Retry-After": header("Seconds to wait before trying again."; {type: "integer", minimum: 0}; 1),
+			"WWW-Authenticate": (header("What to sign in with."; {type: "string"}; "Bearer realm=\"souk\"") | sure),
+			Allow: header("With 405: the methods that the path has."; {type: "string"}; "GET, HEAD, OPTIONS")
 		},
 		responses: ({
-			problem: {
-				description: "Any other refusal: 405 with Allow, 413, 431 and the like",
-				headers: (["X-Request-ID", "Allow", "Retry-After"] | headers),
-				content: {"application/problem+json": {schema: {"$ref": "#/components/schemas/Problem"}}}
+			refused: {
+				description: "Any other refusal of what was sent: 405 with Allow, 413, 431 and the like",
+				headers: (["Allow"] | headers),
+				content: {"application/problem+json": {
+					schema: {"$ref": "#/components/schemas/Problem"},
+					example: ({code: "malformed_request", text: "The request could not be understood"} | problem_example(400; {}))
+				}}
 			},
-			not_modified: {description: "What If-None-Match names is still good", headers: (["ETag"] | headers)}
-		} + (endpoints | map(refusals[] | {(refusal_name): refusal_response}) | add // {})),
+			unavailable_now: {
+				description: "Nobody answers at the moment; with Retry-After where trying again is of use",
+				headers: (["Retry-After"] | headers),
+				content: {"application/problem+json": {
+					schema: {"$ref": "#/components/schemas/Problem"},
+					example: ({code: "unavailable", text: "Try again shortly"} | problem_example(503; {}))
+				}}
+			},
+			file_not_modified: {description: "What If-None-Match names is still good", headers: (["ETag"] | headers)},
+			not_modified: {description: "What If-None-Match names is still good",
+				headers: (always + ["ETag", "X-Cache"] | headers)}
+		} + (endpoints | map(refusals[] | {(refusal_name): refusal_response($shapes)}) | add // {})),
 		schemas: ({
 			Problem: {
 				type: "object",
 				description: "Why a request was refused (RFC 9457).",
 				properties: {
-					type: {type: "string", description: "Names the kind of problem.", examples: ["/problems/not_found"]},
+					type: {type: "string", description: "Names the kind of problem.",
+						pattern: "^/problems/[a-z0-9_]+$", examples: ["/problems/not_found"]},
 					title: {type: "string", description: "What kind of problem it is, for people."},
 					status: {type: "integer", minimum: 400, maximum: 599},
 					detail: {type: "string", description: "What is wrong, for people."},
@@ -272,13 +355,13 @@ def components:
 					code: {type: "string", description: "What is wrong, for programs.", pattern: "^[a-z0-9_]+$"},
 					request_id: {type: ["string", "null"], description: "Of a request that reached a function."},
 					errors: {
-						type: "array", description: "Every field that is not acceptable.",
+						type: "array", description: "Every field that is not acceptable.", minItems: 1,
 						items: {
 							type: "object",
 							properties: {
 								field: {type: "string", examples: ["items[0].quantity"]},
-								code: {type: "string"},
-								message: {type: "string"}
+								code: {type: "string", examples: ["out_of_range"]},
+								message: {type: "string", examples: ["Must be from 1 to 10000"]}
 							},
 							required: ["field", "code", "message"]
 						}
@@ -292,6 +375,7 @@ def components:
 
 subjects_of(endpoints) as $subjects
 | ($subjects | map(.name)) as $names
+| shapes as $shapes
 | {
 	openapi: "3.1.0",
 	info: {
@@ -304,7 +388,7 @@ subjects_of(endpoints) as $subjects
 	servers: [{url: "/"}],
 	tags: $subjects,
 	paths: ((endpoints | in_order($names) | reduce .[] as $e ({};
-			.[$e.path][$e.method | ascii_downcase] = ($e | operation)))
+			.[$e.path][$e.method | ascii_downcase] = ($e | operation($shapes))))
 		+ files),
-	components: components
+	components: components($shapes)
 }

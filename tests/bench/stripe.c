@@ -16,6 +16,7 @@ ENDPOINT(create_intent) = {
 	.access   = ACCESS_PUBLIC,
 	.rate     = RATE_NONE,
 	.raw_body = true,
+	.repeatable = "It remembers nothing",
 };
 
 static struct status

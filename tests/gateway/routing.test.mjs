@@ -12,8 +12,9 @@ import { ask } from './wire.mjs';
 
 const FALLBACK = 'gateway-fallback';
 const api = JSON.parse(readFileSync(path.join(conf, 'www/openapi.json'), 'utf8'));
-const FILES = ['/docs', '/media/{key}', '/openapi.json'];
-const routes = Object.entries(api.paths).filter(([template]) => !FILES.includes(template));
+/* lighttpd's own files have no request id. */
+const isFile = ({ get }) => get?.responses['304'] !== undefined && !get.responses['200'].headers['X-Request-ID'];
+const routes = Object.entries(api.paths).filter(([, operations]) => !isFile(operations));
 
 let gateway;
 const servers = new Map();

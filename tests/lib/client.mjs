@@ -13,6 +13,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
+import { conforms } from './contract.mjs';
 import { need } from './env.mjs';
 
 /* Idle connections go before lighttpd closes them under us. */
@@ -148,6 +149,15 @@ function parse(answer, where) {
 	return answer;
 }
 
+/* What was sent, where that was JSON. */
+function sentJson(body, type) {
+	try {
+		return /^application\/json\b/i.test(type ?? '') ? JSON.parse(body) : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
 /*
  * One request to the shop.
  *
@@ -179,11 +189,13 @@ export async function call(method, path, options = {}) {
 	if (answer.json?.request_id !== null || answer.status === 413)
 		record(method, path, answer.status, answer.json?.code ?? null);
 	assert.notEqual(answer.status, 500, `${where} a 500 is a bug: ${answer.text.slice(0, 400)}`);
-	if (answer.status >= 400 && method !== 'HEAD')
+	/* Where something else is described, conforms() knows. */
+	if (answer.status >= 400 && method !== 'HEAD' && !/^application\/json/.test(answer.headers['content-type']))
 		assertProblem(answer, where);
 	else if (answer.status !== 304)
 		assert.match(answer.headers['x-request-id'] ?? '', /^[A-Za-z0-9._-]{1,128}$/,
 		    `${where} X-Request-ID`);
+	conforms(method, path, answer, sentJson(body, headers['Content-Type']));
 	if (token !== undefined && answer.status < 400 && /^\/api\/(users|orders|payments|auth)/.test(path))
 		assert.match(answer.headers['cache-control'] ?? '', /\bno-store\b/, `${where} Cache-Control`);
 	if (expect !== undefined)

@@ -1,0 +1,105 @@
+/*
+ * For every endpoint that takes an Idempotency-Key, requests to try it with.
+ * An endpoint that is not here fails the tests that go through this table.
+ *
+ * Each function makes the people and things a request needs, and returns
+ *
+ *   who       who asks; null: nobody who is signed in
+ *   path      where
+ *   sent      what is sent, as options of call(): { json } or { body, type }
+ *   other     the same with another body that would be accepted too
+ *   refused   a body that passes as input but is refused all the same; none
+ *             where nothing is
+ *   effects   counts what the request has made
+ */
+import assert from 'node:assert/strict';
+import { call, newAddress } from './client.mjs';
+import { endpoints } from './described.mjs';
+import { mailsAreOut, mailsTo, SUBJECTS } from './mail.mjs';
+import { ADDRESS, customer, freshEmail, lines, PASSWORD, product, seller, unique } from './shop.mjs';
+import { value } from './sql.mjs';
+
+async function mails(email, subject) {
+	await mailsAreOut();
+	return (await mailsTo(email, subject)).length;
+}
+
+const REPEATED = {
+	async register_account() {
+		const email = freshEmail('twice');
+		const { email: taken } = await customer();
+		return {
+			who: null,
+			path: '/api/auth/register',
+			sent: { json: { email, password: PASSWORD, first_name: 'Ada' } },
+			other: { json: { email, password: PASSWORD, first_name: 'Eve' } },
+			refused: { json: { email: taken, password: PASSWORD } },
+			effects: () => value`SELECT count(*) FROM users.account WHERE email = ${email}`,
+		};
+	},
+
+	async forgot_password() {
+		const { email } = await customer();
+		return {
+			who: null,
+			path: '/api/auth/forgot-password',
+			sent: { json: { email } },
+			other: { json: { email: freshEmail('other') } },
+			effects: () => mails(email, SUBJECTS.reset),
+		};
+	},
+
+	async resend_verification() {
+		const who = await customer();
+		return {
+			who,
+			path: '/api/auth/resend-verification',
+			sent: {},
+			other: { json: {} },
+			effects: () => mails(who.email, SUBJECTS.verify),
+		};
+	},
+
+	async create_product() {
+		const who = await seller();
+		const { sku } = await product(who, { sku: unique() });
+		return {
+			who,
+			path: '/api/products',
+			sent: { json: { name: 'Lamp', price: '19.99', stock_quantity: 3 } },
+			other: { json: { name: 'Lamp', price: '20.00', stock_quantity: 3 } },
+			refused: { json: { name: 'Lamp', price: '19.99', sku } },
+			effects: () => value`SELECT count(*) FROM catalog.product WHERE seller_id = ${who.id} AND name = 'Lamp'`,
+		};
+	},
+
+	async place_order() {
+		const who = await customer();
+		const { id } = await product(await seller(), { stock_quantity: 1000 });
+		const order = (quantity) => ({ json: { items: lines([id, quantity]), ...ADDRESS } });
+		return {
+			who,
+			path: '/api/orders',
+			sent: order(1),
+			other: order(2),
+			refused: order(1001),
+			effects: () => value`SELECT count(*) FROM orders.orders WHERE user_id = ${who.id}`,
+		};
+	},
+};
+
+/* Sends it, or something in its place, under a key; from anywhere. */
+export function send(endpoint, request, key, what = request.sent) {
+	const ask = request.who ?? { call };
+	return ask.call(endpoint.method, request.path, { ...what, key, address: newAddress() });
+}
+
+/* The endpoints that take a key, each with its maker of requests. */
+export const repeated = endpoints.filter(({ idempotent }) => idempotent).map((endpoint) => ({
+	endpoint,
+	name: `${endpoint.method} ${endpoint.path}`,
+	make() {
+		assert.ok(REPEATED[endpoint.name], `${endpoint.file} takes an Idempotency-Key: tests/lib/repeated.mjs has no request for ${endpoint.name}`);
+		return REPEATED[endpoint.name]();
+	},
+}));
