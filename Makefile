@@ -156,10 +156,8 @@ bench: all $(BENCHES) ## measure, as ratios in one run
 	@deploy/local/install test
 	@tests/bench/run
 
-derive: $(B)/api.json ## render routes, OpenAPI and the docs page from the declarations
-	@for d in routes:routes.conf openapi:www/openapi.json docs:www/docs.html; do \
-		jq -r -f gateway-conf/derive/$${d%%:*}.jq $< >$(B)/derived && \
-		cp $(B)/derived gateway-conf/$${d#*:} || exit 1; done; rm -f $(B)/derived
+derive: $(B)/api.json ## render routes, OpenAPI, docs page and Postman collection
+	@gateway-conf/derive/render $<
 check-derived: $(B)/api.json ## fail when what is derived is stale
 	@gateway-conf/derive/check $<
 new: ## make F=orders/refund: a new endpoint that builds
