@@ -60,15 +60,27 @@ function run(command, args, { name, limit, env }) {
 	return new Promise((done) => {
 		const child = spawn(command, args, {
 			cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+			detached: true,		/* a group of its own, to be ended as one */
 		});
+		const end = () => {
+			try {
+				process.kill(-child.pid, 'SIGKILL');
+			} catch (error) {
+				if (error.code !== 'ESRCH')
+					throw error;
+			}
+		};
 		const started = Date.now();
 		let output = '';
 		let told = '';
 		let late = false;
 		const timer = setTimeout(() => {
 			late = true;
-			child.kill('SIGKILL');
+			end();
 		}, limit);
+
+		/* Whoever it left behind would keep its output open for ever. */
+		child.on('exit', end);
 
 		child.stdout.on('data', (chunk) => { output += chunk; });
 		child.stderr.on('data', (chunk) => { told += chunk; });
