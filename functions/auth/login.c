@@ -44,7 +44,7 @@ ENDPOINT(login) = {
 		BODY(email,      EMAIL, "The account's address", .required = true,
 		    .example = "\"customer@souk.example\""),
 		BODY(password,   STR,   "Its password", .required = true,
-		    .bytes = true, .min = 1, .max = 1024, .example = "\"souk-customer\"")),
+		    .bytes = true, .min = 1, .max = 1024, .example = "\"a-customer-of-the-souk\"")),
 	.output  = FIELDS(
 		OUT_OBJECT(user, user_shape, "Who has signed in"),
 		OUT(accessToken,  STR,  "Bearer token for the next 15 minutes",

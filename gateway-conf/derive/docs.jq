@@ -88,6 +88,38 @@ def answer:
 	else ""
 	end;
 
+# What a field of an answer may look like; no object twice inside itself.
+def answer_sample($shapes; $within):
+	. as $field
+	| if .type == "object" then
+		if $within | index($field.shape) then null
+		else $shapes[.shape].fields | map({(.name): answer_sample($shapes; $within + [$field.shape])}) | add
+		end
+	elif .type == "json" then .example
+	else sample
+	end
+	| if $field.many and $field.example == null then [.] else . end;
+
+def answer_example($shapes):
+	. as $endpoint
+	| if .answer != null then {type: "object", shape: .answer} | answer_sample($shapes; [])
+	elif .output != null then .output | map({(.name): answer_sample($shapes; [])}) | add
+	else null end
+	| if . != null and $endpoint.many then [.] else . end;
+
+# JSON as a person would set it: short things on one line.
+def set($margin):
+	tojson as $line
+	| if ($line | length) < 60 or type == "string" then $line
+	elif type == "array" then "[\n" + (map("\($margin)  \(set($margin + "  "))") | join(",\n")) + "\n\($margin)]"
+	else "{\n" + (to_entries | map("\($margin)  \(.key | tojson): \(.value | set($margin + "  "))") | join(",\n")) + "\n\($margin)}"
+	end;
+
+def example($shapes):
+	answer_example($shapes)
+	| if . == null then ""
+	else "<details><summary>An example</summary>\n<pre>\(set("") | h)</pre>\n</details>\n" end;
+
 def errors:
 	if .errors == [] then ""
 	else "<h4>Errors</h4>\n" + table("errors";
@@ -136,17 +168,17 @@ def facts:
 
 def method_badge: "<b class=\"method \(.method | ascii_downcase)\">\(.method)</b>";
 
-def article:
+def article($shapes):
 	"<article id=\"\(.name | h)\">\n"
 	+ "<h3>\(method_badge) <code>\(.path | path)</code></h3>\n"
 	+ "<p class=\"summary\">\(.summary | h)</p>\n<ul class=\"facts\">\(facts)</ul>\n"
 	+ inputs_table("path"; "Path") + inputs_table("query"; "Query") + body
-	+ answer + errors
+	+ answer + example($shapes) + errors
 	+ "<h4>Try it</h4>\n<pre>\(curl | h)</pre>\n</article>\n";
 
-def section($subject):
+def section($subject; $shapes):
 	"<section id=\"subject-\($subject.name | h)\">\n<h2>\($subject.name | h)</h2>\n<p>\($subject.description | h)</p>\n"
-	+ (map(article) | join("\n")) + "</section>\n";
+	+ (map(article($shapes)) | join("\n")) + "</section>\n";
 
 def links($subject):
 	"<li><a href=\"#subject-\($subject.name | h)\">\($subject.name | h)</a>\n<ul>\n"
@@ -157,7 +189,16 @@ def shape_article:
 	"<article id=\"shape-\(.key | h)\">\n<h3>\(.key | h)</h3>\n<p class=\"summary\">\(.value.doc | h)</p>\n"
 	+ table("fields"; .value.fields | map(output_rows)) + "</article>\n";
 
+def refusal: {
+	type: "/problems/invalid_input", title: "Some fields are missing or not acceptable", status: 400,
+	detail: "items[0].quantity: Must be from 1 to 10000", error: "items[0].quantity: Must be from 1 to 10000",
+	code: "invalid_input", request_id: "019ab1e3-7c1d-7d52-9d1e-0b54a7c0f1aa",
+	errors: [{field: "items[0].quantity", code: "out_of_range", message: "Must be from 1 to 10000"}]
+};
+
 endpoints as $endpoints
+| refusal as $refusal
+| ($endpoints[] | select(.name == "login") | "TOKEN=$(\(curl) |\n  jq -r .accessToken)") as $sign_in
 | shapes as $shapes
 | subjects_of($endpoints) as $subjects
 | ($endpoints | in_order($subjects | map(.name))) as $ordered
@@ -187,16 +228,20 @@ endpoints as $endpoints
 <p>A commerce backend of small functions: \($endpoints | length) endpoints, one program each. For programs this page is <a href=\"/openapi.json\">openapi.json</a>.</p>
 <dl>
 <dt>Bodies</dt><dd>JSON in UTF-8, at most 1 MiB where nothing else is said. A field that an endpoint does not know is refused.</dd>
-<dt>Signing in</dt><dd><code>Authorization: Bearer</code> and the <code>accessToken</code> of <a href=\"#subject-auth\">a sign-in</a>.</dd>
+<dt>Signing in</dt><dd><code>Authorization: Bearer</code> and the <code>accessToken</code> of <a href=\"#login\">a sign-in</a>:
+<pre>\($sign_in | h)</pre></dd>
 <dt>Money</dt><dd>A decimal string with the currency's own number of digits, <code>\"1999.99\"</code>; accepted as a number too.</dd>
 <dt>Time</dt><dd>RFC 3339 in UTC, <code>2026-11-23T01:46:00.000Z</code>.</dd>
-<dt>Errors</dt><dd><code>application/problem+json</code> with a stable <code>code</code>, the <code>request_id</code> that is in the logs and, for bad input, every bad field in <code>errors</code>.</dd>
+<dt>Errors</dt><dd><code>application/problem+json</code> with a stable <code>code</code>, the <code>request_id</code> that is in the logs and, for bad input, every bad field in <code>errors</code>:
+<pre>\($refusal | set("") | h)</pre></dd>
 <dt>Trying again</dt><dd>With the same <code>Idempotency-Key</code> and body a request takes effect once and is answered the same.</dd>
 <dt>Limits</dt><dd><code>RateLimit-Remaining</code> says what is left; 429 and 503 say in <code>Retry-After</code> how long to wait.</dd>
+<dt>Caching</dt><dd>What anybody may read has an <code>ETag</code>: sent back in <code>If-None-Match</code> it is answered 304 until it changes. It is compressed for who takes gzip.</dd>
+<dt>Browsers</dt><dd>Pages of the origins in <code>ALLOWED_ORIGINS</code> may call; without it only those of this origin.</dd>
 <dt>Methods</dt><dd>A GET answers HEAD too. Another method than a path has is 405, with <code>Allow</code>.</dd>
 </dl>
 </header>
-\($sections | map(. as $s | .endpoints | section($s.subject)) | join("\n"))
+\($sections | map(. as $s | .endpoints | section($s.subject; $shapes)) | join("\n"))
 <section id=\"shapes\">
 <h2>objects</h2>
 <p>What several endpoints answer with.</p>
