@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertProblem, assertSafeHeaders } from './problem.mjs';
-import { base } from './stack.mjs';
+import { base, picture } from './stack.mjs';
 import { ask } from './wire.mjs';
 
 const FILES = {
@@ -50,10 +50,7 @@ test('the docs page needs nothing that its policy forbids', async () => {
 });
 
 test('a picture of the catalog comes in whole, in part, or not at all when it is known', async (t) => {
-	const { products } = JSON.parse((await ask(base, 'GET', '/api/products?limit=1', {})).body);
-	const target = products[0]?.image_url;
-	assert.ok(target, 'the demo catalog has a product with a picture');
-	const { pathname } = new URL(target, base);
+	const pathname = await picture();
 
 	await t.test('whole', async () => {
 		const whole = await ask(base, 'HEAD', pathname, {});

@@ -21,3 +21,12 @@ export const paths = Object.entries(api.paths).map(([template, operations]) => (
 export function allowed(methods) {
 	return [...methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])), 'OPTIONS'].sort();
 }
+
+/* The path of a picture in the demonstration's catalog. */
+export async function picture() {
+	const { products } = await fetch(new URL('/api/products?search=shawl', base)).then((answer) => answer.json());
+	const found = products.find(({ image_url: url }) => url !== null);
+	if (!found)
+		throw new Error('the demo catalog has no product with a picture');
+	return new URL(found.image_url, base).pathname;
+}
