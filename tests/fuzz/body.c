@@ -215,12 +215,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-int
-LLVMFuzzerInitialize(int *count, char ***arguments)
+static void
+set_up(void)
 {
-	(void)count;
-	(void)arguments;
 	MUST(regcomp(&number, GRAMMAR, REG_EXTENDED | REG_NOSUB) == 0);
 	start_up();
-	return 0;
 }

@@ -226,14 +226,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-int
-LLVMFuzzerInitialize(int *count, char ***arguments)
+static void
+set_up(void)
 {
-	(void)count;
-	(void)arguments;
 	start_up();
 	MUST(log_open("fuzz", "error"));
 	MUST(FCGX_Init() == 0);
 	signal(SIGPIPE, SIG_IGN);
-	return 0;
 }

@@ -90,6 +90,18 @@ start_up(void)
 		MUST((*at)());
 }
 
+/* Of the target: once, before anything else; it calls start_up(). */
+static void set_up(void);
+
+int
+LLVMFuzzerInitialize(int *count, char ***arguments)
+{
+	(void)count;
+	(void)arguments;
+	set_up();
+	return 0;
+}
+
 /* The declaration decides which refusals there may be. */
 static inline bool
 is_one_of(int status, const int *list)

@@ -214,15 +214,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-int
-LLVMFuzzerInitialize(int *count, char ***arguments)
+static void
+set_up(void)
 {
-	(void)count;
-	(void)arguments;
 	setenv("ALLOWED_ORIGINS", ORIGINS, 1);
 	setenv("TRUSTED_PROXIES", "10.0.0.0/8, fd00::/8, 127.0.0.1", 1);
 	setenv("OPS_ALLOW", "192.0.2.0/24", 1);
 	start_up();
 	MUST(log_open("fuzz", "debug"));
-	return 0;
 }

@@ -192,11 +192,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-int
-LLVMFuzzerInitialize(int *count, char ***arguments)
-{
-	(void)count;
-	(void)arguments;
-	start_up();
-	return 0;
-}
+static void set_up(void) { start_up(); }

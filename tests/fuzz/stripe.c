@@ -108,12 +108,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-int
-LLVMFuzzerInitialize(int *count, char ***arguments)
+static void
+set_up(void)
 {
-	(void)count;
-	(void)arguments;
 	setenv("STRIPE_SECRET_KEY", "sk_test", 1);
 	start_up();
-	return 0;
 }

@@ -153,15 +153,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-int
-LLVMFuzzerInitialize(int *count, char ***arguments)
+static void
+set_up(void)
 {
 	static char directory[] = "/tmp/fuzz-keys.XXXXXX";
 	char path[64];
 	FILE *f;
 
-	(void)count;
-	(void)arguments;
 	key = make_key();
 	MUST(mkdtemp(directory) != NULL);
 	snprintf(path, sizeof(path), "%s/key.pem", directory);
@@ -173,5 +171,4 @@ LLVMFuzzerInitialize(int *count, char ***arguments)
 	start_up();
 	unlink(path);
 	rmdir(directory);
-	return 0;
 }

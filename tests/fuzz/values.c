@@ -131,12 +131,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	return 0;
 }
 
-int
-LLVMFuzzerInitialize(int *count, char ***arguments)
+static void
+set_up(void)
 {
-	(void)count;
-	(void)arguments;
 	MUST(setlocale(LC_CTYPE, "C.UTF-8") != NULL);
 	start_up();
-	return 0;
 }
