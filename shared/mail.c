@@ -180,7 +180,7 @@ deliver(struct req *rq, const struct job *job, struct mail_message *m)
 	m->from = from.text;
 	m->from_name = from_name.text;
 	m->id = message_id(rq, job);
-	m->boundary = token_random(rq);
+	m->boundary = fmt(rq, "%.24s", token_random(rq));
 	m->date = time(NULL);
 	mail_message_write(out, m);
 	fclose(out);

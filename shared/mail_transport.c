@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 SETTING_SECRET_OPTIONAL(smtp_url, "SMTP_URL",
@@ -95,6 +96,7 @@ handle(void)
 		curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file.text);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)patience_ms.number);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)patience_ms.number);
+	curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)(patience_ms.number + 999) / 1000);
 	curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_bytes);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_reply);
@@ -201,9 +203,16 @@ mail_transport_send(struct req *rq, const char *from, const char *to, const char
 	return r;
 }
 
+/* libcurl says QUIT, and would wait two minutes for a server that hangs. */
 void
 mail_hang_up(void)
 {
+	curl_socket_t fd;
+
+	if (curl == NULL)
+		return;
+	if (curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+		shutdown(fd, SHUT_RD);
 	curl_easy_cleanup(curl);
 	curl = NULL;
 }
