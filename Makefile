@@ -117,7 +117,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop test tests bench fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop mail test tests bench fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -125,6 +125,8 @@ run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/up
 stop: ## stop the local stack; its data stays in .run
 	@deploy/local/down
+mail: ## the mails that the local stack has written; N=3 shows the third
+	@deploy/local/mail $(N)
 
 tests: all $(TESTS) ## build the tests too
 # Both compilers, what is derived, every statement, every test; then the suite

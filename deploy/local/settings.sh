@@ -109,8 +109,8 @@ stack_settings() {
 		[STRIPE_API_BASE]=http://127.0.0.1:$SIM_PORT
 		[STRIPE_WEBHOOK_SECRET]=${SECRETS[STRIPE_WEBHOOK_SECRET]}
 		[MAIL_DIR]=$RUN/mail
-		[VERIFY_EMAIL_URL]=http://127.0.0.1:$PORT/docs#verify-email:{token}
-		[RESET_PASSWORD_URL]=http://127.0.0.1:$PORT/docs#reset-password:{token}
+		[VERIFY_EMAIL_URL]="http://127.0.0.1:$PORT/docs#verify-email:{token}"
+		[RESET_PASSWORD_URL]="http://127.0.0.1:$PORT/docs#reset-password:{token}"
 		[SIM_SECRET_KEY]=${SECRETS[STRIPE_SECRET_KEY]}
 		[CRASH_AT_FILE]=$RUN/crash-at	# only FAULTS=1 builds declare it
 	)

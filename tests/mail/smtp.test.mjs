@@ -13,6 +13,7 @@ import { freshEmail, PASSWORD } from '../lib/shop.mjs';
 import { certificate, listener, no, runJobsWith, smtpServer } from '../lib/smtp.mjs';
 import { one, run, value } from '../lib/sql.mjs';
 import { processes, signal } from '../lib/stack.mjs';
+import { until } from '../lib/wait.mjs';
 
 const USER = 'shop:p%40ss%20word';
 const tls = certificate();
@@ -47,7 +48,7 @@ async function withServer(options, body) {
 	}
 }
 
-async function delivered(server, settings, { json, person }) {
+async function delivered(server, { json, person }) {
 	assert.equal(json.done, 1, JSON.stringify(json));
 	assert.equal((await jobOf(person)).state, 'done');
 	const [mail] = server.mails.filter(({ to }) => to === person.email);
@@ -64,7 +65,7 @@ async function send(server, settings = {}) {
 }
 
 test('a server takes the mail, and its token is good', () => withServer({}, async (server) => {
-	const mail = await delivered(server, {}, await send(server));
+	const mail = await delivered(server, await send(server));
 
 	assert.equal(mail.subject, SUBJECTS.verify);
 	assert.equal(mail.secure, false);
@@ -76,7 +77,7 @@ test('a server takes the mail, and its token is good', () => withServer({}, asyn
 test('with a password: only behind STARTTLS', () => withServer({
 	disabledCommands: [], key: tls.key, cert: tls.cert, authOptional: false,
 }, async (server) => {
-	const mail = await delivered(server, {}, await send(server, { SMTP_URL: server.urlAs(USER), SMTP_CA_FILE: tls.file }));
+	const mail = await delivered(server, await send(server, { SMTP_URL: server.urlAs(USER), SMTP_CA_FILE: tls.file }));
 	assert.equal(mail.secure, true);
 	assert.equal(mail.user, 'shop');
 	assert.deepEqual(server.passwords, ['shop:p@ss word']);
@@ -85,14 +86,14 @@ test('with a password: only behind STARTTLS', () => withServer({
 test('smtps:// is TLS from the start', () => withServer({
 	secure: true, key: tls.key, cert: tls.cert, authOptional: false,
 }, async (server) => {
-	const mail = await delivered(server, {}, await send(server, { SMTP_URL: server.urlAs(USER), SMTP_CA_FILE: tls.file }));
+	const mail = await delivered(server, await send(server, { SMTP_URL: server.urlAs(USER), SMTP_CA_FILE: tls.file }));
 	assert.equal(mail.secure, true);
 }));
 
 test('TLS is taken where it is offered, without a password too', () => withServer({
 	disabledCommands: [], key: tls.key, cert: tls.cert,
 }, async (server) => {
-	const mail = await delivered(server, {}, await send(server, { SMTP_CA_FILE: tls.file }));
+	const mail = await delivered(server, await send(server, { SMTP_CA_FILE: tls.file }));
 	assert.equal(mail.secure, true);
 }));
 
@@ -157,7 +158,7 @@ for (const [what, hooks] of Object.entries(REFUSALS)) {
 		await withServer({}, async (server) => {
 			await again(person);
 			const { json } = await runJobsWith({ SMTP_URL: server.url });
-			await verify((await delivered(server, {}, { json, person })).token);
+			await verify((await delivered(server, { json, person })).token);
 		});
 	});
 
@@ -277,7 +278,7 @@ test('taken, but the answer was lost: it comes twice, as the same message, and b
 	await withServer({}, async (next) => {
 		await again(person);
 		const { json } = await runJobsWith({ SMTP_URL: next.url });
-		const second = await delivered(next, {}, { json, person });
+		const second = await delivered(next, { json, person });
 		assert.equal(second.messageId, first.messageId);
 		assert.notEqual(second.token, first.token);
 		assert.equal(await value`SELECT count(*) FROM users.email_token WHERE user_id = ${person.id} AND expires_at > now()`, 2);
@@ -285,6 +286,25 @@ test('taken, but the answer was lost: it comes twice, as the same message, and b
 		await verify(second.token).catch(() => {});
 		assert.equal(await value`SELECT email_verified FROM users.account WHERE id = ${person.id}`, true);
 	});
+});
+
+test('a run that has lost its lease meanwhile reports in vain', async () => {
+	let answer;
+	const slow = await smtpServer({ afterData: (mail, done) => { answer = done; } });
+	const person = await newcomer();
+	const first = runJobsWith({ SMTP_URL: slow.url });
+	await until('the slow server has the message', () => answer);
+
+	await run`UPDATE ops.job SET run_at = now() WHERE id = ${person.job} AND state = 'running'`;
+	await withServer({}, async (server) => {
+		const { json } = await runJobsWith({ SMTP_URL: server.url });
+		await delivered(server, { json, person });
+	});
+	answer();
+	const { json } = await first;
+	assert.deepEqual([json.done, json.lost], [0, 1]);
+	assert.equal((await jobOf(person)).attempt, 2);
+	await slow.stop();
 });
 
 test('whatever is in a template arrives: dots, long lines, other scripts, HTML', () => withServer({}, async (server) => {
