@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { call } from '../../lib/client.mjs';
+import { call, refuse } from '../../lib/client.mjs';
 import { need } from '../../lib/env.mjs';
 import { runJobs } from '../../lib/mail.mjs';
-import { unique } from '../../lib/shop.mjs';
+import { admin, unique } from '../../lib/shop.mjs';
 import { one, raw, rows, run, value } from '../../lib/sql.mjs';
 import { until } from '../../lib/wait.mjs';
 
@@ -198,6 +198,13 @@ test('a job whose runners all died is given up, not tried for ever', async () =>
 	const id = await add('mail', { payload: '{"template": "verify_email", "user": 1}', delay: 3600 });
 	await run`UPDATE ops.job SET attempt = 100, run_at = now() WHERE id = ${id}`;
 	await until('it is given up', async () => (await runJobs()) && (await job(id)).state === 'dead');
+});
+
+test('without the service token nobody gets in, an admin neither', async () => {
+	const boss = await admin();
+	for (const name of ['jobs-run', 'history-purge'])
+		for (const token of [undefined, boss.token, `${need('SERVICE_TOKEN')}x`, 'x'])
+			await refuse(401, 'unauthenticated', 'POST', `/internal/cron/${name}`, { token });
 });
 
 test('CloudEvents in both modes are taken, and several at once', async () => {
