@@ -58,11 +58,11 @@ access_check(struct req *rq, const struct guard *g)
 
 	if (rq->decided)
 		return;
-	if (rq->session != NULL && g->session != SESSION_LIVE) {
-		if (g->session == SESSION_REVOKED || !auth_session_is_live(rq))
-			forget_user(rq);
-		else
+	if (rq->session != NULL && !g->session_is_live) {
+		if (auth_session_is_live(rq))
 			guard_session_is_live(rq);
+		else
+			forget_user(rq);
 	}
 	if (rq->decided || req_is(rq, access))
 		return;

@@ -24,7 +24,7 @@ enum { MAX_TOKEN = 2048, REMEMBERED = 64 };
 struct identity { char user[24], session[40], role[12]; int64_t expires; };
 struct remembered { char token[MAX_TOKEN]; struct identity who; };
 
-QUERY(session_is_live, "SELECT users.session_is_live($1)");
+QUERY(session_is_live, "SELECT users.session_is_live($1, $2, $3)");
 
 static cJSON *
 decode_json(struct req *rq, const char *s, size_t n)
@@ -147,7 +147,8 @@ bool
 auth_session_is_live(struct req *rq)
 {
 	db_begin(rq, true);
-	return row_bool(db_one(rq, &session_is_live, rq->session), "session_is_live");
+	return row_bool(db_one(rq, &session_is_live, rq->session, rq->user, rq->role),
+	    "session_is_live");
 }
 
 const char *req_user(struct req *rq) { return rq->user; }

@@ -319,6 +319,13 @@ db_begin(struct req *rq, bool each)
 }
 
 void
+db_together(struct req *rq)
+{
+	(void)rq;
+	db.each = false;
+}
+
+void
 db_rollback(void)
 {
 	struct pg_flight f;

@@ -210,6 +210,9 @@ struct query { const char *name, *sql, *file; };
  * problem's members; HINT, where given, is its detail text.
  */
 
+/* In an endpoint that is COMMIT_EACH: what follows is one transaction after
+ * all, committed with the answer.  For when the calling is over. */
+void		 db_together(struct req *);
 const char	*text(struct req *, int64_t);
 size_t		 rows_count(const struct rows *);
 const struct row *rows_at(const struct rows *, size_t);

@@ -11,7 +11,10 @@
 COUNTER(hits, "cache_hits_total", "", "Answers given from the cache");
 COUNTER(misses, "cache_misses_total", "", "Answers that had to be made");
 
-enum { SESSION_SECONDS = 15 };
+enum {
+	SESSION_SECONDS = 15,
+	DOUBT_SECONDS = 120	/* longer than any request may take */
+};
 
 static int64_t
 wall_ms(void)
@@ -128,17 +131,16 @@ read_values(struct req *rq, struct guard *g, const redisReply *values, bool sess
 	size_t at = 0;
 
 	if (session && values->element[at++]->type == REDIS_REPLY_STRING)
-		g->session = strcmp(values->element[at - 1]->str, "live") == 0
-		    ? SESSION_LIVE : SESSION_REVOKED;
+		g->session_is_live = strcmp(values->element[at - 1]->str, "live") == 0;
 	if (cache)
 		look_up(rq, g, kept, values->element[at],
 		    kept == NULL ? values->element[at + 1] : NULL);
 }
 
 static const char *
-session_key(struct req *rq)
+session_key(struct req *rq, const char *session)
 {
-	return fmt(rq, "session:%s", rq->session);
+	return fmt(rq, "session:%s", session);
 }
 
 void
@@ -154,7 +156,7 @@ guard_ask(struct req *rq, struct guard *g)
 
 	limits_of_class(rq, &claims);
 	limits_ask(rq, &claims, &f);
-	ask_values(&f, rq->session == NULL ? NULL : session_key(rq),
+	ask_values(&f, rq->session == NULL ? NULL : session_key(rq, rq->session),
 	    cache ? tag_key(rq, e->cache.tag) : NULL,
 	    cache && kept == NULL ? cache_key(rq) : NULL);
 	if (claims.count > 0 || values)
@@ -178,10 +180,26 @@ guard_session_is_live(struct req *rq)
 {
 	struct redis_flight f = { 0 };
 
-	/* NX: a sign-out since the question was asked has the last word. */
-	REDIS_ADD(&f, "SET", session_key(rq), "live", "EX", text(rq, SESSION_SECONDS), "NX");
+	/* NX: a doubt raised since the question was asked has the last word. */
+	REDIS_ADD(&f, "SET", session_key(rq, rq->session), "live", "EX", text(rq, SESSION_SECONDS), "NX");
 	redis_fly(rq, &f);
 	redis_flight_end(&f);
+}
+
+bool
+guard_sessions_in_doubt(struct req *rq, const char *const *sessions, size_t n)
+{
+	static const char script[] = "for _, key in ipairs(KEYS) do"
+	    " redis.call('SET', key, 'doubt', 'EX', ARGV[1]) end";
+	const char **words = mem(rq, (n + 4) * sizeof(*words));
+
+	words[0] = "EVAL";
+	words[1] = script;
+	words[2] = text(rq, (int64_t)n);
+	for (size_t i = 0; i < n; i++)
+		words[3 + i] = session_key(rq, sessions[i]);
+	words[3 + n] = text(rq, DOUBT_SECONDS);
+	return redis_insist(rq, (int)n + 4, words);
 }
 
 void

@@ -8,10 +8,8 @@
 
 #include "request.h"
 
-enum session_state { SESSION_UNKNOWN, SESSION_LIVE, SESSION_REVOKED };
-
 struct guard {
-	enum session_state session;
+	bool session_is_live;		/* false: ask the database */
 	const char *cache_tag;		/* version to fill under; NULL: do not fill */
 	const char *cached_etag, *cached_body;
 	size_t cached_length;
@@ -21,6 +19,9 @@ struct guard {
 void	 guard_ask(struct req *, struct guard *);
 /* Remembers for a few seconds that a session lives. */
 void	 guard_session_is_live(struct req *);
+/* For a while nobody remembers that these live, and everybody asks the database.
+ * False: Redis could not be told. */
+bool	 guard_sessions_in_doubt(struct req *, const char *const *sessions, size_t n);
 /* Keeps the answer for the endpoint's cache seconds. */
 void	 guard_fill(struct req *, const struct guard *, const char *etag);
 /* Makes everything cached under the tag old. */

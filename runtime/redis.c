@@ -182,6 +182,24 @@ redis_flight_end(struct redis_flight *f)
 	f->count = 0;
 }
 
+bool
+redis_insist(struct req *rq, int n, const char *const *words)
+{
+	bool told = false;
+
+	for (int tries = 0; tries < 2 && !told; tries++) {
+		struct redis_flight f = { 0 };
+
+		retry_at_us = 0;
+		redis_add(&f, n, words, NULL);
+		told = redis_fly(rq, &f) && f.replies[0]->type != REDIS_REPLY_ERROR;
+		redis_flight_end(&f);
+		if (!told)	/* perhaps it is a replica by now */
+			redis_disconnect();
+	}
+	return told || redis_url.text == NULL;
+}
+
 static redisReply *
 fly_one(struct req *rq, struct redis_flight *f)
 {

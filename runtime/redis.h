@@ -25,6 +25,9 @@ void	 redis_add(struct redis_flight *, int n, const char *const *words, const si
 /* Sends them all and waits.  False: Redis is away, and every reply NULL. */
 bool	 redis_fly(struct req *, struct redis_flight *);
 void	 redis_flight_end(struct redis_flight *);	/* lets the replies go */
+/* One command that must arrive: once more, on a new connection and whatever the
+ * last failure was, where it did not.  False: nor did that. */
+bool	 redis_insist(struct req *, int n, const char *const *words);
 void	 redis_disconnect(void);
 
 #define REDIS_ADD(flight, ...)						\

@@ -8,6 +8,7 @@
 
 #include "hashing.h"
 #include "json.h"
+#include "sessions.h"
 #include "token.h"
 #include "tries.h"
 #include "user_shape.h"
@@ -26,10 +27,11 @@ QUERY(find_account,
 	"  FROM users.account a WHERE lower(email) = $1");
 
 QUERY(rehash,
-	"UPDATE users.account SET password_hash = $2 WHERE id = $1");
+	"UPDATE users.account SET password_hash = $3"
+	" WHERE id = $1 AND password_hash = $2 RETURNING password_hash");
 
 QUERY(open_session,
-	"SELECT users.session_open($1, $2, $3, $4) AS id");
+	"SELECT users.session_open($1, $2, $3, $4, $5, $6) AS id");
 
 ENDPOINT(login) = {
 	.method  = HTTP_POST,
@@ -60,26 +62,28 @@ static struct status
 login(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	const char *refresh, *id;
+	const char *refresh, *id, *hash;
 	const struct row *account, *session;
 	struct json *answer;
 
 	account = db_one(rq, &find_account, in->email, limit_here(rq, NULL));
 	if (!tries_allow(rq, in->email, row_bool(account, "is_at_home")))
 		return fail(rq, ERR_RATE_LIMITED);
-	if (!hash_matches(rq, in->password, row_text(account, "password_hash")) ||
-	    !row_bool(account, "is_active"))
+	hash = row_text(account, "password_hash");
+	if (!hash_matches(rq, in->password, hash) || !row_bool(account, "is_active"))
 		return fail(rq, ERR_INVALID_CREDENTIALS);
 	tries_clear(rq, in->email);
 
 	id = row_text(account, "id");
-	if (hash_is_dated(row_text(account, "password_hash")))
-		db_run(rq, &rehash, id, hash_new_password(rq, in->password));
+	if (hash_is_dated(hash))
+		hash = row_text(db_one(rq, &rehash, id, hash,
+		    hash_new_password(rq, in->password)), "password_hash");
 	refresh = token_random(rq);
-	session = db_one(rq, &open_session, id, token_stored(rq, refresh),
-	    req_address(rq), text(rq, REFRESH_TTL_S));
-	if (session == NULL)
-		return fail(rq, ERR_UNAVAILABLE);
+	session = hash == NULL ? NULL : db_one(rq, &open_session, id, token_stored(rq, refresh),
+	    req_address(rq), text(rq, REFRESH_TTL_S), session_agent(rq), hash);
+	/* The password was changed, or the account deactivated, since it was read. */
+	if (row_text(session, "id") == NULL)
+		return fail(rq, ERR_INVALID_CREDENTIALS);
 	answer = json_new(rq);
 	json_open(answer, '{');
 	json_key(answer, "user");

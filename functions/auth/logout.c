@@ -18,7 +18,7 @@ QUERY(revoke,
 	"UPDATE users.session s SET revoked_at = coalesce(s.revoked_at, now())"
 	"  FROM users.refresh_token t"
 	" WHERE t.hash = $1 AND s.id = t.session_id"
-	" RETURNING s.id");
+	" RETURNING s.id AS session");
 
 ENDPOINT(logout) = {
 	.method  = HTTP_POST,
@@ -26,8 +26,6 @@ ENDPOINT(logout) = {
 	.summary = "Sign out",
 	.access  = ACCESS_PUBLIC,
 	.rate    = RATE_AUTH,
-	/* Others are told only once the database knows. */
-	.commit  = COMMIT_EACH,
 	.repeatable = "What is signed out stays so",
 	.input   = FIELDS(
 		BODY_AS(refresh_token, "refreshToken", STR, "Any of the session's",
@@ -40,8 +38,7 @@ static struct status
 logout(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	const struct row *session = db_one(rq, &revoke, token_stored(rq, in->refresh_token));
 
-	session_was_revoked(rq, row_text(session, "id"));
+	sessions_end(rq, db_all(rq, &revoke, token_stored(rq, in->refresh_token)));
 	return reply_message(rq, 200, "Signed out");
 }

@@ -18,7 +18,7 @@ struct input {
 };
 
 QUERY(rotate,
-	"SELECT outcome, session_id, (account).id, (account).email, (account).role"
+	"SELECT outcome, session_id AS session, (account).id, (account).email, (account).role"
 	"  FROM users.refresh_rotate($1, $2, $3, $4)");
 
 ENDPOINT(refresh) = {
@@ -48,19 +48,20 @@ refresh(struct req *rq)
 {
 	const struct input *in = req_input(rq);
 	const char *successor = token_successor(rq, in->refresh_token);
-	const struct row *r = db_one(rq, &rotate, token_stored(rq, in->refresh_token),
+	const struct rows *rotated = db_all(rq, &rotate, token_stored(rq, in->refresh_token),
 	    token_stored(rq, successor), text(rq, REFRESH_TTL_S), text(rq, GRACE_S));
+	const struct row *r = rows_at(rotated, 0);
 	const char *outcome = row_text(r, "outcome");
 	struct json *answer;
 
 	if (!one_of(outcome, "rotated", "repeated")) {
 		if (one_of(outcome, "reused"))
-			session_was_revoked(rq, row_text(r, "session_id"));
+			sessions_end(rq, rotated);
 		return fail(rq, ERR_INVALID_REFRESH_TOKEN);
 	}
 	answer = json_new(rq);
 	json_open(answer, '{');
 	token_members(answer, token_access(rq, row_text(r, "id"), row_text(r, "email"),
-	    row_text(r, "role"), row_text(r, "session_id")), successor);
+	    row_text(r, "role"), row_text(r, "session")), successor);
 	return reply_json(rq, 200, json_text(answer));
 }

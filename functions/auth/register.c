@@ -2,14 +2,12 @@
  * POST /api/auth/register
  *
  * Makes an account for a customer or a seller.  Nobody makes an admin here.
- * There are no rules of composition for passwords (OWASP ASVS 6.2.5), only a
- * length that bcrypt reads whole and a list of those everybody guesses first.
  */
 #include "fn.h"
 
-#include "common_passwords.h"
 #include "hashing.h"
 #include "json.h"
+#include "new_password.h"
 #include "user_shape.h"
 
 struct input {
@@ -42,8 +40,7 @@ ENDPOINT(register_account) = {
 	.input   = FIELDS(
 		BODY(email,      EMAIL,  "The address to sign in with", .required = true,
 		    .example = "\"amina@souk.example\""),
-		BODY(password,   STR,    "8 to 72 bytes, any characters", .required = true,
-		    .bytes = true, .min = 8, .max = 72, .example = "\"saffron and mint\""),
+		NEW_PASSWORD(password, "password"),
 		BODY(first_name, STR,    "First name", .min = 1, .max = 100, .example = "\"Amina\""),
 		BODY(last_name,  STR,    "Last name", .min = 1, .max = 100, .example = "\"Idrissi\""),
 		BODY(role,       CHOICE, "What the account is for; admin is refused",
@@ -63,9 +60,8 @@ register_account(struct req *rq)
 
 	if (one_of(in->role, "admin"))
 		return fail_text(rq, ERR_FORBIDDEN, "Nobody can register as an admin");
-	if (password_is_common(in->password))
-		return fail_field(rq, "password", "too_common",
-		    "Is one of the passwords that are guessed first");
+	if (!new_password_is_acceptable(rq, "password", in->password))
+		return fail(rq, ERR_INVALID_INPUT);
 	added = db_one(rq, &add_account, in->email, hash_new_password(rq, in->password),
 	    in->first_name, in->last_name, in->role);
 	if (added == NULL)
