@@ -1,5 +1,9 @@
 /*
  * hashing.h -- passwords within a request, at the configured cost.
+ *
+ * It waits for a turn (hash_slot.h) and hashes at a lower priority than the
+ * shop has.  No transaction may be open meanwhile.  Where no turn comes in
+ * time, the request is refused with 503.
  */
 #ifndef HASHING_H
 #define HASHING_H

@@ -30,21 +30,36 @@ password_hash(const char *password, int cost, char out[64])
 	    (int)sizeof(setting)) != NULL && crypt_into(password, setting, out);
 }
 
-bool
-password_matches(const char *password, const char *hash, int cost)
+static bool
+equals(const char *password, const char *hash)
 {
-	char made[64], nobody[64];
+	char made[64];
 	unsigned difference = 0;
 
-	if (hash == NULL) {
-		password_hash(password, cost, nobody);
-		return false;
-	}
 	if (!crypt_into(password, hash, made) || strlen(made) != strlen(hash))
 		return false;
 	for (size_t i = 0; made[i] != '\0'; i++)
 		difference |= (unsigned)(made[i] ^ hash[i]);
 	return difference == 0;
+}
+
+bool
+password_matches(const char *password, const char *hash, int cost)
+{
+	int made_at = hash == NULL ? 0 : password_cost(hash);
+	char nobody[64];
+
+	if (made_at == 0) {
+		password_hash(password, cost, nobody);
+		return false;
+	}
+	if (equals(password, hash))
+		return true;
+	/* What is missing where the cost was less when the hash was made:
+	 * 2^n + ... + 2^(cost - 1) is 2^cost - 2^n. */
+	for (; made_at < cost; made_at++)
+		password_hash(password, made_at, nobody);
+	return false;
 }
 
 int

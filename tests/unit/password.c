@@ -7,6 +7,8 @@
 
 #include "fixture.h"
 
+#include <time.h>
+
 enum { CHEAP = 4 };
 
 static char hash[64];
@@ -89,6 +91,34 @@ nothing_matches_what_is_no_hash(void **state)
 	assert_false(password_matches("Password123!", NULL, CHEAP));
 }
 
+static double
+cpu_of_a_wrong_password(const char *of)
+{
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+	assert_false(password_matches("wrong", of, 9));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+	return (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+}
+
+/* A hash of cost 5 alone is a sixteenth of the work; CPU time is ours alone. */
+static void
+a_wrong_password_costs_the_same_whoever_it_is_for(void **state)
+{
+	double nobody, dated, current;
+
+	(void)state;
+	nobody = cpu_of_a_wrong_password(NULL);
+	assert_true(password_hash("x", 5, hash));
+	dated = cpu_of_a_wrong_password(hash);
+	assert_true(password_hash("x", 9, hash));
+	current = cpu_of_a_wrong_password(hash);
+	assert_true(dated > current / 2 && dated < current * 2);
+	assert_true(nobody > current / 2 && nobody < current * 2);
+	assert_true(cpu_of_a_wrong_password("erased") > current / 2);
+}
+
 static void
 the_cost_is_in_the_hash(void **state)
 {
@@ -151,6 +181,7 @@ main(void)
 		cmocka_unit_test(all_of_the_longest_password_counts),
 		cmocka_unit_test(salts_differ),
 		cmocka_unit_test(nothing_matches_what_is_no_hash),
+		cmocka_unit_test(a_wrong_password_costs_the_same_whoever_it_is_for),
 		cmocka_unit_test(the_cost_is_in_the_hash),
 		cmocka_unit_test(a_request_hashes_at_the_configured_cost),
 		cmocka_unit_test(a_refused_request_hashes_nothing),
