@@ -117,7 +117,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop mail test tests bench fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop rotate-keys mail test tests bench fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -127,6 +127,8 @@ stop: ## stop the local stack; its data stays in .run
 	@deploy/local/down
 mail: ## the mails that the local stack has written; N=3 shows the third
 	@deploy/local/mail $(N)
+rotate-keys: ## sign access tokens with a new key; nobody is signed out
+	@deploy/local/rotate-keys
 
 tests: all $(TESTS) ## build the tests too
 # Both compilers, what is derived, every statement, every test; then the suite

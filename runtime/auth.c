@@ -22,7 +22,8 @@ SETTING_TEXT(audience, "JWT_AUDIENCE", "souk", "The aud of access tokens");
 enum { MAX_TOKEN = 2048, REMEMBERED = 64 };
 
 struct identity { char user[24], session[40], role[12]; int64_t expires; };
-struct remembered { char token[MAX_TOKEN]; struct identity who; };
+/* keys: those of the time it was verified. */
+struct remembered { char token[MAX_TOKEN]; struct identity who; unsigned keys; };
 
 QUERY(session_is_live, "SELECT users.session_is_live($1, $2, $3)");
 
@@ -117,6 +118,7 @@ auth_read_token(struct req *rq)
 	const char *token = rq->authorization;
 	struct remembered *slot;
 	uint32_t hash = 2166136261u;
+	unsigned keys;
 	size_t n;
 
 	if (token == NULL || strncmp(token, "Bearer ", 7) != 0)
@@ -130,11 +132,14 @@ auth_read_token(struct req *rq)
 	for (size_t i = n < 64 ? 0 : n - 64; i < n; i++)
 		hash = (hash ^ (unsigned char)token[i]) * 16777619u;
 	slot = &table[hash % REMEMBERED];
-	if (slot->who.expires <= time(NULL) || strcmp(slot->token, token) != 0) {
+	keys = keys_generation();
+	if (slot->keys != keys || slot->who.expires <= time(NULL) ||
+	    strcmp(slot->token, token) != 0) {
 		struct identity who = { .expires = 0 };
 
 		if (!verify(rq, token, &who))
 			return;
+		slot->keys = keys;
 		memcpy(slot->token, token, n + 1);
 		slot->who = who;
 	}

@@ -8,16 +8,27 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 SETTING_TEXT(directory, "JWT_PUBLIC_KEYS_DIR", NULL,
     "Directory of the access tokens' public keys, <kid>.pem each");
 
-enum { MAX_KEYS = 8, RESCAN_S = 1 };
+enum {
+	MAX_KEYS = 16,
+	LOOK_S = 1,
+	SETTLED_S = 2		/* longer than any file system's clock ticks */
+};
 
 static struct { char kid[128]; EVP_PKEY *key; } keys[MAX_KEYS];
 static size_t key_count;
-static time_t scanned_at;
+static unsigned generation;
+static time_t looked_at;
+
+/* The directory's time when it was last read.  Not settled: it was so young
+ * then that a later change may have left it the same. */
+static struct timespec read_time;
+static bool settled;
 
 /* RFC 5480: what stands before the point of a P-256 key, whose 65 bytes follow. */
 static const unsigned char p256[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86,
@@ -93,6 +104,20 @@ read_key(const char *file)
 	keys[key_count++].key = key;
 }
 
+/* Before the directory is read: what changes while it is, is seen next time. */
+static void
+note_time(int fd)
+{
+	struct timespec now;
+	struct stat st;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (fstat(fd, &st) != 0)
+		return;
+	read_time = st.st_mtim;
+	settled = now.tv_sec - read_time.tv_sec >= SETTLED_S;
+}
+
 static bool
 scan(void)
 {
@@ -104,13 +129,34 @@ scan(void)
 		    directory.text == NULL ? "(not set)" : directory.text, NULL);
 		return false;
 	}
+	note_time(dirfd(d));
 	while (key_count > 0)
 		EVP_PKEY_free(keys[--key_count].key);
 	while ((entry = readdir(d)) != NULL)
 		read_key(entry->d_name);
 	closedir(d);
-	scanned_at = time(NULL);
+	generation++;
 	return true;
+}
+
+/* Reads the directory again where it may have changed. */
+static void
+look(void)
+{
+	struct stat st;
+
+	looked_at = time(NULL);
+	if (directory.text == NULL || stat(directory.text, &st) != 0 || !settled ||
+	    st.st_mtim.tv_sec != read_time.tv_sec || st.st_mtim.tv_nsec != read_time.tv_nsec)
+		scan();
+}
+
+unsigned
+keys_generation(void)
+{
+	if (time(NULL) - looked_at >= LOOK_S)
+		look();
+	return generation;
 }
 
 STARTUP(read_public_keys)
@@ -159,8 +205,10 @@ keys_verify(const char *kid, const char *signed_text, size_t n,
 	EVP_MD_CTX *context;
 	bool good;
 
-	if (key == NULL && time(NULL) - scanned_at >= RESCAN_S && scan())
+	if (key == NULL) {
+		look();
 		key = find(kid);
+	}
 	if (key == NULL || length == 0 || (context = EVP_MD_CTX_new()) == NULL)
 		return false;
 	good = EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&

@@ -54,18 +54,28 @@ make_admin_password() {
 }
 
 # The key that signs access tokens; its name is its key id.  The newest signs,
-# all in keys/public are believed: a new file is a rotation.
-make_signing_key() {
-	local keys=$RUN/keys kid
-	SIGNING_KEY=$(find "$keys/private" -name '*.pem' -printf '%T@ %p\n' | sort -n | tail -n 1)
+# all in keys/public are believed.
+find_signing_key() {
+	SIGNING_KEY=$(find "$RUN/keys/private" -name '*.pem' -printf '%T@ %p\n' | sort -n | tail -n 1)
 	SIGNING_KEY=${SIGNING_KEY#* }
-	[[ -z $SIGNING_KEY ]] || return 0
+}
+
+# A new one, its public part first: nobody must meet a token that nobody knows
+# the key of.  Each appears whole, by being renamed.
+new_signing_key() {
+	local keys=$RUN/keys kid
 	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
 	    -out "$keys/new.pem" 2>/dev/null || die 'openssl cannot make a P-256 key'
 	kid=$(openssl pkey -in "$keys/new.pem" -pubout -outform DER | sha256sum | cut -c 1-16)
-	openssl pkey -in "$keys/new.pem" -pubout -out "$keys/public/$kid.pem"
+	openssl pkey -in "$keys/new.pem" -pubout -out "$keys/new-public.pem"
+	mv -- "$keys/new-public.pem" "$keys/public/$kid.pem"
 	SIGNING_KEY=$keys/private/$kid.pem
 	mv -- "$keys/new.pem" "$SIGNING_KEY"
+}
+
+make_signing_key() {
+	find_signing_key
+	[[ $SIGNING_KEY ]] || new_signing_key
 }
 
 # database_url ROLE

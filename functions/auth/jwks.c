@@ -74,6 +74,7 @@ jwks(struct req *rq)
 	const char *kid;
 	EVP_PKEY *key;
 
+	keys_generation();	/* those there now */
 	json_open(j, '{');
 	json_key(j, "keys");
 	json_open(j, '[');

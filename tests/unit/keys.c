@@ -1,5 +1,5 @@
 /*
- * The directory of public keys: a rotation arrives, and nothing but P-256
+ * The directory of public keys: they come and go, and nothing but P-256
  * public keys is taken for one.
  */
 #include "keys.h"
@@ -14,16 +14,59 @@ a_new_key_is_found_when_it_is_needed(void **state)
 
 	(void)state;
 	assert_false(identifies(make_token(header, CLAIMS(), second)));
+	/* However soon after the directory was last read. */
 	write_public(second, "second");
-	/* Tokens of nobody's make the directory be read once a second at most. */
-	assert_false(identifies(make_token(header, CLAIMS(), second)));
-	clock_now++;
 	assert_true(identifies(make_token(header, CLAIMS(), second)));
 	assert_true(identifies(make_token(HEADER, CLAIMS(",\"a\":1"), first)));
 	assert_non_null(keys_at(1, &kid));
 	assert_null(keys_at(2, &kid));
 	remove_public("second");
 	EVP_PKEY_free(second);
+}
+
+static void
+a_removed_key_is_soon_believed_no_more(void **state)
+{
+	static const char header[] = "{\"alg\":\"ES256\",\"kid\":\"third\"}";
+	EVP_PKEY *third = EVP_EC_gen("P-256");
+	char token[4096];
+	unsigned before;
+
+	(void)state;
+	write_public(third, "third");
+	strcpy(token, make_token(header, CLAIMS(), third));
+	assert_true(identifies(token));
+	before = keys_generation();
+	remove_public("third");
+	/* No token of an unknown key comes by, and this one is remembered. */
+	clock_now++;
+	assert_false(identifies(token));
+	assert_int_not_equal(keys_generation(), before);
+	assert_true(identifies(make_token(HEADER, CLAIMS(",\"c\":1"), first)));
+	EVP_PKEY_free(third);
+}
+
+/* The same kid again, another key. */
+static void
+a_replaced_key_is_the_new_one(void **state)
+{
+	static const char header[] = "{\"alg\":\"ES256\",\"kid\":\"fourth\"}";
+	EVP_PKEY *one = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
+	char from[128], to[128];
+
+	(void)state;
+	write_public(one, "fourth");
+	assert_true(identifies(make_token(header, CLAIMS(), one)));
+	write_public(other, "fourth.new");
+	snprintf(from, sizeof(from), "%s/fourth.new.pem", directory);
+	snprintf(to, sizeof(to), "%s/fourth.pem", directory);
+	assert_int_equal(rename(from, to), 0);
+	clock_now++;
+	assert_false(identifies(make_token(header, CLAIMS(), one)));
+	assert_true(identifies(make_token(header, CLAIMS(), other)));
+	remove_public("fourth");
+	EVP_PKEY_free(one);
+	EVP_PKEY_free(other);
 }
 
 /* A second later, so that the directory is read. */
@@ -93,6 +136,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_key_is_found_when_it_is_needed),
+		cmocka_unit_test(a_removed_key_is_soon_believed_no_more),
+		cmocka_unit_test(a_replaced_key_is_the_new_one),
 		cmocka_unit_test(only_p_256_public_keys_are_keys),
 		cmocka_unit_test(a_directory_that_went_away_keeps_the_keys),
 	};
