@@ -111,5 +111,5 @@ hash_matches(struct req *rq, const char *password, const char *hash)
 bool
 hash_is_dated(const char *hash)
 {
-	return password_cost(hash) != (int)cost.number;
+	return password_cost(hash) < (int)cost.number;
 }

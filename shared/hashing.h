@@ -14,7 +14,7 @@
 const char	*hash_new_password(struct req *, const char *password);
 /* hash may be NULL: nobody's, which takes as long and never matches. */
 bool		 hash_matches(struct req *, const char *password, const char *hash);
-/* Whether a hash was made at another cost than the configured one. */
+/* Whether a hash was made at a lower cost than the configured one. */
 bool		 hash_is_dated(const char *hash);
 
 #endif

@@ -151,6 +151,9 @@ a_request_hashes_at_the_configured_cost(void **state)
 	assert_false(hash_is_dated(made));
 	assert_true(password_hash("x", CHEAP, hash));
 	assert_true(hash_is_dated(hash));
+	/* One that took more work is no worse. */
+	assert_true(password_hash("x", 6, hash));
+	assert_false(hash_is_dated(hash));
 }
 
 static void
