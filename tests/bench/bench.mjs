@@ -52,6 +52,24 @@ async function besideASlowOne(stage) {
 	return fast;
 }
 
+/* The list, alone and while strangers try passwords as fast as they are
+ * answered. */
+async function besideAFlood(stage) {
+	const list = () => wrk({ url: stage.url, path: '/api/products' }, { connections: 4, seconds: 2 });
+	const flood = { url: stage.url, method: 'POST', path: '/api/auth/login',
+		headers: { 'Content-Type': 'application/json' },
+		body: '{"email": "nobody@souk.example", "password": "Password123!"}' };
+	const alone = await list();
+	const flooding = wrk(flood, { connections: 16, seconds: 4 });
+	await pause(1000);
+	const beside = await list();
+
+	await flooding;
+	/* Those still waiting are served before this one. */
+	await fetch(`${stage.url}${flood.path}`, flood);
+	return { alone, beside };
+}
+
 /* Milliseconds from exec to the end of the first answer, in the environment
  * that the supervisor gives. */
 async function firstAnswers(binary, context, uri, variables = []) {
@@ -119,7 +137,7 @@ function memoryTable(fresh, used) {
 }
 
 /* [what, target, measured, least to most, by CPU, met] */
-function verdicts({ results, slow, kills, quick, ready, signedIn, starts, memory }) {
+function verdicts({ results, slow, floods, kills, quick, ready, signedIn, starts, memory }) {
 	const atLeast = (what, a, b, least, show = percent) => {
 		const r = compare(results[a], results[b]);
 		return [what, `>= ${show(least)}`, show(r.median), `${show(r.least)} to ${show(r.most)}`,
@@ -132,6 +150,8 @@ function verdicts({ results, slow, kills, quick, ready, signedIn, starts, memory
 		    '', median(values) < limit];
 	};
 	const times = (n) => `${n.toFixed(2)} x`;
+	const both = (runs, which) => ['p50', 'p99'].map((of) =>
+		(median(runs.map((run) => run[which][of])) / 1000).toFixed(1)).join(', ') + ' ms';
 
 	return [
 		atLeast('a function that does nothing, of stock libfcgi', 'quiet', 'stock', 1.2, times),
@@ -140,6 +160,9 @@ function verdicts({ results, slow, kills, quick, ready, signedIn, starts, memory
 		atLeast('POST order, of pgbench with as many clients as workers', 'order', 'orderSql', 0.6),
 		atLeast('POST order, of pgbench with two', 'order', 'orderSqlFew', 0.6),
 		below('p99 of fast requests beside one of 50 ms', 10, slow.map(({ p99 }) => p99 / 1000), 'ms'),
+		['product list, nobody signing in: p50, p99', '', both(floods, 'alone'), '', '', undefined],
+		['the same in a flood of sign-ins at cost 12: p50, p99', '', both(floods, 'beside'), '', '', undefined],
+		below('its p99', 20, floods.map(({ beside }) => beside.p99 / 1000), 'ms'),
 		['requests lost when a worker is killed twice a second', `<= ${kills.kills}`, String(kills.failed),
 		    `of ${kills.requests}`, '', kills.failed <= kills.kills],
 		below('exec to first answer, without Postgres', 10, quick, 'ms'),
@@ -177,6 +200,10 @@ async function measure(stage, memory) {
 	say('a slow request among fast ones');
 	for (let i = 0; i < 3; i++)
 		slow.push(await besideASlowOne(stage));
+	say('a flood of sign-ins');
+	const floods = [];
+	for (let i = 0; i < 3; i++)
+		floods.push(await besideAFlood(stage));
 	say('killing workers');
 	const kills = await underKills(stage);
 	say('first answers');
@@ -185,7 +212,7 @@ async function measure(stage, memory) {
 	const signedIn = await firstAnswers('users-profile', 'users', '/api/users/profile',
 	    [`HTTP_AUTHORIZATION=Bearer ${token}`]);
 	say('starting whole stacks');
-	report(turns, { results, memory, used, slow, kills, quick, ready, signedIn, starts: await wholeStarts() });
+	report(turns, { results, memory, used, slow, floods, kills, quick, ready, signedIn, starts: await wholeStarts() });
 }
 
 /* A stack is idle once it is up; nothing of the bench runs yet. */

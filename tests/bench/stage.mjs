@@ -107,11 +107,15 @@ export async function setStage(bytes) {
 		put(join(build, 'bench', name), join(directory, 'bin', `bench-${name}`));
 	put(join(build, 'bench', 'nothing'), join(directory, 'bin', 'quiet-nothing'));
 	put(join(build, 'bench', 'stripe'), join(directory, 'bin', 'stripe-sim'));
-	put(join(need('SOUK_BIN'), 'orders-place'), join(directory, 'bin', 'orders-place'));
+	for (const name of ['orders-place', 'auth-login'])
+		put(join(need('SOUK_BIN'), name), join(directory, 'bin', name));
 
 	writeEnvironment(directory, 'common', { FN_STATE_DIR: join(directory, 'state'),
 		BENCH_FILE: join(directory, 'static') });
 	writeEnvironment(directory, 'quiet', { LOG_LEVEL: 'error' });
+	/* As costly as in service; the stack under test hashes cheaply. */
+	writeEnvironment(directory, 'auth', { ...environmentOf('auth'), BCRYPT_COST: '12',
+		FN_STATE_DIR: join(directory, 'state') });
 	writeEnvironment(directory, 'orders', { ...environmentOf('orders'),
 		STRIPE_API_BASE: `http://127.0.0.1:${simulatorPort}`,
 		FN_STATE_DIR: join(directory, 'state') });
