@@ -75,6 +75,15 @@ export async function admin() {
 	return new Person(session.user, need('ADMIN_PASSWORD'), session);
 }
 
+/* Another one, whose sessions and password no other test uses. */
+export async function newAdmin() {
+	const { run } = await import('./sql.mjs');
+	const who = await customer();
+	await run`UPDATE users.account SET role = 'admin' WHERE id = ${who.id}`;
+	const session = await login(who.email, PASSWORD);
+	return new Person(session.user, PASSWORD, session);
+}
+
 export async function product(owner, more = {}) {
 	return (await owner.call('POST', '/api/products', {
 		json: { name: `Lamp ${unique()}`, price: '19.99', stock_quantity: 100, ...more },

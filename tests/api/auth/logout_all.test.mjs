@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, refuse } from '../../lib/client.mjs';
 import { refusesBadTokens } from '../../lib/bad.mjs';
-import { admin, assertMembers, customer, login, PASSWORD, seller } from '../../lib/shop.mjs';
+import { assertMembers, customer, login, newAdmin, seller } from '../../lib/shop.mjs';
 import { one } from '../../lib/sql.mjs';
 
 const PATH = '/api/auth/logout-all';
 
 test('whoever is signed in can sign out everywhere', async () => {
-	for (const who of [await customer(), await seller(), await admin()]) {
+	for (const who of [await customer(), await seller(), await newAdmin()]) {
 		const other = await login(who.email, who.password);
 		const { json } = await who.call('POST', PATH, { expect: 200 });
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refuse } from '../../lib/client.mjs';
 import { refusesBadBodies, refusesBadTokens } from '../../lib/bad.mjs';
-import { admin, assertMembers, assertPagination, assertTimes, assertUser, customer, login, PASSWORD, seller, unique } from '../../lib/shop.mjs';
+import { admin, assertMembers, assertPagination, assertTimes, assertUser, customer, login, newAdmin, PASSWORD, seller, unique } from '../../lib/shop.mjs';
 import { one, run, value } from '../../lib/sql.mjs';
 
 const PATH = '/api/users';
@@ -14,15 +14,6 @@ let boss, nobody;
 const me = async () => boss ??= await admin();
 const somebody = async () => nobody ??= await customer();
 const put = async (id, json, options) => (await (await me()).call('PUT', `${PATH}/${id}`, { json, expect: 200, ...options })).json;
-
-/* A second admin, as only the database makes the first. */
-async function colleague() {
-	const who = await customer();
-	await run`UPDATE users.account SET role = 'admin' WHERE id = ${who.id}`;
-	const session = await login(who.email, PASSWORD);
-	who.token = session.accessToken;
-	return who;
-}
 
 test('accounts are listed, the newest first', async () => {
 	const [a, b] = [await customer(), await seller()];
@@ -108,7 +99,7 @@ test('nobody demotes or closes themself', async () => {
 
 test('two admins who demote each other leave one', async () => {
 	for (let i = 0; i < 5; i++) {
-		const [a, b] = [await colleague(), await colleague()];
+		const [a, b] = [await newAdmin(), await newAdmin()];
 		const answers = await Promise.all([[a, b], [b, a]].map(([who, whom]) =>
 			who.call('PUT', `${PATH}/${whom.id}`, { json: { role: 'customer' } })));
 		const statuses = answers.map(({ status }) => status).sort();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, newAddress, refuse } from '../../lib/client.mjs';
 import { refusesBadBodies, refusesBadTokens } from '../../lib/bad.mjs';
-import { admin, assertMembers, customer, login, PASSWORD, seller } from '../../lib/shop.mjs';
+import { assertMembers, customer, login, newAdmin, PASSWORD, seller } from '../../lib/shop.mjs';
 import { one, value } from '../../lib/sql.mjs';
 
 const PATH = '/api/users/change-password';
@@ -22,9 +22,10 @@ test('the new password is good, the old one is not', async () => {
 });
 
 test('an admin changes theirs, and back', async () => {
-	const who = await admin();
-	await who.call('POST', PATH, { ...change(who.password, who.password), expect: 200 });
-	await login(who.email, who.password);
+	const who = await newAdmin();
+	await who.call('POST', PATH, { ...change(PASSWORD, NEW), expect: 200 });
+	await who.call('POST', PATH, { ...change(NEW, PASSWORD), expect: 200 });
+	await login(who.email, PASSWORD);
 });
 
 test('this session stays, the others end', async () => {
