@@ -117,7 +117,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop rotate-keys mail test tests bench fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop rotate-keys mail test tests bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -159,6 +159,9 @@ fuzz-programs: $(FUZZERS)
 bench: all $(BENCHES) ## measure, as ratios in one run
 	@deploy/local/install test
 	@tests/bench/run
+bench-scale: all ## lists and searches at 1,000, 100,000 and 1,000,000 products
+	@deploy/local/install test
+	@$(call STACK,build) -- node tests/bench/scale.mjs
 
 derive: $(B)/api.json ## render routes, OpenAPI, docs page and Postman collection
 	@gateway-conf/derive/render $<

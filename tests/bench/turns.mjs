@@ -30,7 +30,7 @@ const fillIn = (text, values) => text.replace(/\$(\d+)/g, (_, n) => quote(values
 /* Prepared once a connection, as the function does. */
 async function listScript(directory) {
 	const file = join(directory, 'list.sql');
-	const parameters = [null, null, null, null, null, null, null, null, '0_999999999999', '20', '0', '1'];
+	const parameters = [null, null, null, null, null, null, null, null, '0_999999999999', '20', '0', '1', null];
 
 	writeFileSync(file, `\\if :ready = 0
 PREPARE list AS ${await statement('catalog-list', 'newest')};
