@@ -135,7 +135,8 @@ BEGIN
 	RETURN QUERY SELECT users.sessions_end(p_user);
 END $$;
 
--- Sets a password and ends the user's sessions but p_keep: those it ended.
+-- Sets a password, tells its owner, and ends their sessions but p_keep: those
+-- it ended.  Nothing mailed before can set another.
 -- p_known, where not null, is the hash that must still be the account's.
 -- p_action: user.password_changed or user.password_reset.
 CREATE FUNCTION users.password_set(p_user bigint, p_known text, p_hash text,
@@ -149,8 +150,28 @@ BEGIN
 		RAISE EXCEPTION 'invalid_credentials' USING ERRCODE = 'SK000',
 			HINT = 'The password is wrong';
 	END IF;
+	UPDATE users.email_token SET used_at = now()
+	 WHERE user_id = p_user AND purpose = 'reset_password' AND used_at IS NULL;
 	PERFORM ops.audit_add(p_by, p_action, 'user:' || p_user);
+	PERFORM ops.job_add('mail', jsonb_build_object('template', 'password_changed', 'user', p_user));
 	RETURN QUERY SELECT users.sessions_end(p_user, p_keep);
+END $$;
+
+-- The same with a mailed token, which that spends.  At least one row; the
+-- session is null where none has ended.
+CREATE FUNCTION users.password_reset(p_token bytea, p_hash text, p_by ops.caller)
+RETURNS TABLE (email text, session uuid) LANGUAGE plpgsql AS $$
+DECLARE
+	whose bigint := users.reset_token_spend(p_token);
+	ended uuid[];
+BEGIN
+	IF whose IS NULL THEN
+		RAISE EXCEPTION 'invalid_token' USING ERRCODE = 'SK000';
+	END IF;
+	ended := ARRAY(SELECT users.password_set(whose, NULL, p_hash, NULL,
+		'user.password_reset', p_by));
+	RETURN QUERY SELECT a.email, e.id
+	  FROM users.account a LEFT JOIN unnest(ended) e (id) ON true WHERE a.id = whose;
 END $$;
 
 -- What an admin may change of another's account, and the sessions that ends:
@@ -212,13 +233,17 @@ END $$;
 
 CREATE FUNCTION orders.user_export(p_user bigint) RETURNS json
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-	SELECT coalesce(json_agg(orders.order_json(o.id, NULL)::jsonb || jsonb_build_object(
-			'history', (
-			SELECT json_agg(json_build_object('old_status', h.old_status,
-				'new_status', h.new_status, 'notes', h.notes,
+	SELECT json_build_object(
+		'orders', coalesce((
+			SELECT json_agg(orders.order_json(o.id, NULL) ORDER BY o.id)
+			  FROM orders.orders o WHERE o.user_id = p_user), '[]'),
+		'history', coalesce((
+			SELECT json_agg(json_build_object('id', h.id, 'order_id', h.order_id,
+				'old_status', h.old_status, 'new_status', h.new_status,
+				'changed_by', h.changed_by, 'notes', h.notes,
 				'created_at', ops.wire_time(h.created_at)) ORDER BY h.id)
-			  FROM orders.history h WHERE h.order_id = o.id)) ORDER BY o.id), '[]')
-	  FROM orders.orders o WHERE o.user_id = p_user;
+			  FROM orders.history h JOIN orders.orders o ON o.id = h.order_id
+			 WHERE o.user_id = p_user), '[]'));
 $$;
 
 CREATE FUNCTION orders.user_erase(p_user bigint) RETURNS void
@@ -294,11 +319,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 				'expires_at', ops.wire_time(s.expires_at),
 				'ended_at', ops.wire_time(s.revoked_at)) ORDER BY s.created_at), '[]')
 			  FROM users.session s WHERE s.user_id = a.id),
-		'orders', orders.user_export(a.id),
+		'orders', o.part -> 'orders', 'order_history', o.part -> 'history',
 		'payments', payments.user_export(a.id),
 		'catalog', catalog.user_export(a.id),
 		'audit', ops.user_export(a.id))
-	  FROM users.account a WHERE a.id = p_user;
+	  FROM users.account a, orders.user_export(a.id) o (part) WHERE a.id = p_user;
 $$;
 
 -- Erases the account whose password hash is p_known: the sessions that ends.
@@ -326,6 +351,8 @@ BEGIN
 	ended := ARRAY(SELECT users.sessions_end(p_user));
 	-- Refresh tokens go with them.
 	DELETE FROM users.session WHERE user_id = p_user;
+	DELETE FROM users.email_token WHERE user_id = p_user;
+	PERFORM ops.mail_erase(p_user, a.email);
 	-- An address that nobody can have, and so nobody can register before.
 	UPDATE users.account SET email = format('erased-%s-%s@erased.invalid', p_user,
 	           replace(gen_random_uuid()::text, '-', '')),
@@ -347,7 +374,7 @@ END $$;
 --
 
 CREATE FUNCTION users.tokens_purge(p_limit integer)
-RETURNS TABLE (refresh_tokens bigint, sessions bigint)
+RETURNS TABLE (refresh_tokens bigint, sessions bigint, email_tokens bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
 	DELETE FROM users.refresh_token WHERE hash IN (
@@ -362,6 +389,7 @@ BEGIN
 			SELECT FROM users.refresh_token t WHERE t.session_id = s.id)
 		 ORDER BY s.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 	GET DIAGNOSTICS sessions = ROW_COUNT;
+	email_tokens := users.email_token_purge(p_limit);
 	RETURN NEXT;
 END $$;
 
@@ -383,6 +411,7 @@ GRANT EXECUTE ON FUNCTION
 	users.session_open(bigint, bytea, text, integer, text, text),
 	users.sessions_end(bigint, uuid), users.logout_all(bigint, ops.caller),
 	users.password_set(bigint, text, text, uuid, text, ops.caller),
+	users.password_reset(bytea, text, ops.caller),
 	users.account_update(bigint, text, boolean, ops.caller),
 	users.account_export(bigint), users.account_erase(bigint, text, ops.caller)
 	TO souk_users;

@@ -8,6 +8,8 @@
 #include "fn.h"
 
 extern const struct shape order_shape;
+extern const struct shape order_change_shape;
+extern const struct shape payment_shape;
 
 #define ORDER_STATUSES CHOICES("pending", "confirmed", "paid", "processing", \
 	"shipped", "delivered", "cancelled", "refunded")

@@ -16,6 +16,7 @@ ENDPOINT(logout_all) = {
 	.summary = "Sign out everywhere",
 	.access  = ACCESS_USER,
 	.rate    = RATE_AUTH,
+	.repeatable = "Who is signed out stays so",
 	.output  = FIELDS(
 		OUT(message, STR, "What happened", .example = "\"Signed out everywhere\"")),
 };

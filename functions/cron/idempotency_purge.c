@@ -17,6 +17,7 @@ ENDPOINT(purge_idempotency) = {
 	.access  = ACCESS_SERVICE,
 	.rate    = RATE_NONE,
 	.commit  = COMMIT_EACH,
+	.repeatable = "What has run out is gone",
 	.raw_body = true,
 	.timeout_s = 60,
 	.every_s = 600,

@@ -1,28 +1,30 @@
 /*
  * POST /internal/cron/tokens-purge
  *
- * Deletes sessions and refresh tokens that have run out.
+ * Deletes sessions and tokens that have run out.
  */
 #include "fn.h"
 
 #include "purge.h"
 
 QUERY(purge,
-	"SELECT refresh_tokens, sessions FROM users.tokens_purge($1)");
+	"SELECT refresh_tokens, sessions, email_tokens FROM users.tokens_purge($1)");
 
 ENDPOINT(purge_tokens) = {
 	.method  = HTTP_POST,
 	.path    = "/internal/cron/tokens-purge",
-	.summary = "Delete sessions and refresh tokens that have run out",
+	.summary = "Delete sessions and tokens that have run out",
 	.access  = ACCESS_SERVICE,
 	.rate    = RATE_NONE,
 	.commit  = COMMIT_EACH,
+	.repeatable = "What has run out is gone",
 	.raw_body = true,
 	.timeout_s = 60,
 	.every_s = 600,
 	.output  = FIELDS(
 		OUT(refresh_tokens, INT,  "How many are gone", .example = "0"),
 		OUT(sessions,       INT,  "How many are gone", .example = "0"),
+		OUT(email_tokens,   INT,  "How many are gone", .example = "0"),
 		OUT(more,           BOOL, "Whether some are left for the next run",
 		    .example = "false")),
 };
@@ -30,7 +32,7 @@ ENDPOINT(purge_tokens) = {
 static struct status
 purge_tokens(struct req *rq)
 {
-	static const char *const kinds[] = { "refresh_tokens", "sessions", NULL };
+	static const char *const kinds[] = { "refresh_tokens", "sessions", "email_tokens", NULL };
 
 	return purge_in_batches(rq, &purge, kinds);
 }

@@ -12,21 +12,6 @@ struct input {
 	const char *id;
 };
 
-static const struct shape change_shape = {
-	.name = "OrderStatusChange",
-	.doc = "A status an order came to",
-	.fields = FIELDS(
-		OUT(id,         ID,     "The change"),
-		OUT(order_id,   ID,     "The order"),
-		OUT(old_status, CHOICE, "What it was before", .nullable = true,
-		    .choices = ORDER_STATUSES),
-		OUT(new_status, CHOICE, "What it is since", .choices = ORDER_STATUSES),
-		OUT(changed_by, ID,     "The user who did it; null: the shop itself",
-		    .nullable = true),
-		OUT(notes,      STR,    "Why", .nullable = true),
-		OUT(created_at, TIME,   "When")),
-};
-
 QUERY(changes,
 	"SELECT coalesce(json_agg(c ORDER BY c.id), '[]') FROM ("
 	"SELECT id, order_id, old_status, new_status, changed_by, notes,"
@@ -42,7 +27,7 @@ ENDPOINT(get_history) = {
 	.rate    = RATE_GENERAL,
 	.input   = FIELDS(
 		PATH(id, ID, "The order", .example = "1")),
-	.answer  = &change_shape,
+	.answer  = &order_change_shape,
 	.many    = true,
 };
 

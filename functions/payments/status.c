@@ -22,26 +22,6 @@ QUERY(unsettled,
 QUERY(find,
 	"SELECT payments.payment_json(p) FROM payments.payment p WHERE order_id = $1");
 
-static const struct shape payment_shape = {
-	.name = "Payment",
-	.doc = "What became of an order's money",
-	.fields = FIELDS(
-		OUT(id,             ID,     "The payment"),
-		OUT(order_id,       ID,     "What it pays", .example = "1"),
-		OUT(stripe_payment_intent_id, STR, "Stripe's payment intent", .nullable = true,
-		    .example = "\"pi_3Sx1bKSoukExample\""),
-		OUT(amount,         MONEY,  "What is to be paid", .example = "\"53.98\""),
-		OUT(currency,       STR,    "ISO 4217", .example = "\"USD\""),
-		OUT(status,         CHOICE, "What became of it", .choices = PAYMENT_STATUSES),
-		OUT(payment_method, STR,    "What it was paid with", .nullable = true),
-		OUT(refund_amount,  MONEY,  "What was given back", .example = "\"0.00\""),
-		OUT(error_code,     STR,    "Why the last try failed", .nullable = true,
-		    .example = "\"insufficient_funds\""),
-		OUT(error_message,  STR,    "The same in words", .nullable = true),
-		OUT(created_at,     TIME,   "When it was asked for"),
-		OUT(updated_at,     TIME,   "When it last changed")),
-};
-
 ENDPOINT(payment_status) = {
 	.method  = HTTP_GET,
 	.path    = "/api/payments/order/{orderId}",

@@ -9,14 +9,15 @@
 #include "hashing.h"
 #include "new_password.h"
 #include "sessions.h"
+#include "tries.h"
 
 struct input {
 	const char *current_password;
 	const char *new_password;
 };
 
-QUERY(find_hash,
-	"SELECT password_hash FROM users.account WHERE id = $1");
+QUERY(find_account,
+	"SELECT email, password_hash FROM users.account WHERE id = $1");
 
 QUERY(set_password,
 	"SELECT users.password_set($1, $2, $3, $4, 'user.password_changed',"
@@ -30,6 +31,7 @@ ENDPOINT(change_password) = {
 	.rate    = RATE_GENERAL,
 	/* No transaction is open while passwords are hashed. */
 	.commit  = COMMIT_EACH,
+	.repeatable = "Once changed, the current password is another",
 	.input   = FIELDS(
 		OLD_PASSWORD(current_password, "currentPassword", "The password until now"),
 		NEW_PASSWORD(new_password, "newPassword")),
@@ -42,13 +44,18 @@ static struct status
 change_password(struct req *rq)
 {
 	const struct input *in = req_input(rq);
+	const struct row *account;
 	const char *known, *hash;
 
 	if (!new_password_is_acceptable(rq, "newPassword", in->new_password))
 		return fail(rq, ERR_INVALID_INPUT);
-	known = row_text(db_one(rq, &find_hash, req_user(rq)), "password_hash");
+	account = db_one(rq, &find_account, req_user(rq));
+	known = row_text(account, "password_hash");
+	if (!tries_allow(rq, row_text(account, "email"), true))
+		return fail(rq, ERR_RATE_LIMITED);
 	if (!hash_matches(rq, in->current_password, known))
 		return fail_text(rq, ERR_INVALID_CREDENTIALS, "The current password is wrong");
+	tries_clear(rq, row_text(account, "email"));
 	hash = hash_new_password(rq, in->new_password);
 	db_together(rq);
 	sessions_end(rq, db_all(rq, &set_password, req_user(rq), known, hash, req_session(rq),

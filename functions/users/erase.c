@@ -10,13 +10,14 @@
 #include "hashing.h"
 #include "new_password.h"
 #include "sessions.h"
+#include "tries.h"
 
 struct input {
 	const char *password;
 };
 
-QUERY(find_hash,
-	"SELECT password_hash FROM users.account WHERE id = $1");
+QUERY(find_account,
+	"SELECT email, password_hash FROM users.account WHERE id = $1");
 
 QUERY(erase,
 	"SELECT users.account_erase($1, $2, ROW($1, NULL, $3)::ops.caller) AS session");
@@ -42,10 +43,14 @@ static struct status
 erase_account(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	const char *known = row_text(db_one(rq, &find_hash, req_user(rq)), "password_hash");
+	const struct row *account = db_one(rq, &find_account, req_user(rq));
+	const char *known = row_text(account, "password_hash");
 
+	if (!tries_allow(rq, row_text(account, "email"), true))
+		return fail(rq, ERR_RATE_LIMITED);
 	if (!hash_matches(rq, in->password, known))
 		return fail_text(rq, ERR_INVALID_CREDENTIALS, "The password is wrong");
+	tries_clear(rq, row_text(account, "email"));
 	db_together(rq);
 	sessions_end(rq, db_all(rq, &erase, req_user(rq), known, req_id(rq)));
 	return reply_message(rq, 200, "Account erased");

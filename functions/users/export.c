@@ -22,8 +22,9 @@ ENDPOINT(export_account) = {
 		OUT(exported_at, TIME, "When this was put together"),
 		OUT_OBJECT(account, user_shape, "The account"),
 		OUT(sessions, JSON, "Every sign-in that is still known", .many = true),
-		OUT_OBJECT(orders, order_shape, "Every order, each with its history", .many = true),
-		OUT(payments, JSON, "Every payment", .many = true),
+		OUT_OBJECT(orders, order_shape, "Every order", .many = true),
+		OUT_OBJECT(order_history, order_change_shape, "What they have been through", .many = true),
+		OUT_OBJECT(payments, payment_shape, "Every payment", .many = true),
 		OUT(catalog,  JSON, "What they sell"),
 		OUT(audit,    JSON, "What was done by them and to them, of note", .many = true)),
 };

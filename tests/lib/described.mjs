@@ -22,6 +22,10 @@ const routes = endpoints.map((endpoint) => ({ endpoint, matches: pattern(endpoin
 export const endpointOf = (method, path) => routes.find(({ endpoint, matches }) =>
 	endpoint.method === method && matches.test(path))?.endpoint;
 
-/* All that is declared for a concrete path, the fallback aside. */
-export const endpointsAt = (path) => routes.filter(({ endpoint, matches }) =>
-	endpoint.path !== '/*' && matches.test(path)).map(({ endpoint }) => endpoint);
+/* All that is declared for a concrete path, the fallback aside; where one names
+ * it word by word, nothing that only has an id there. */
+export function endpointsAt(path) {
+	const found = routes.map(({ endpoint, matches }) => endpoint.path !== '/*' && matches.test(path) && endpoint)
+	    .filter(Boolean);
+	return found.filter((endpoint) => vagueness(endpoint.path) === vagueness(found[0].path));
+}

@@ -53,7 +53,8 @@ async function* places(endpoint) {
 		const id = make === null ? undefined : await make(people);
 		const fits = await bodyFor(endpoint, people, person, id);
 		const path = fill(endpoint.path, id);
-		const send = (to, json) => call(endpoint.method, to, { token, json, timeout: 20000 });
+		/* Passwords are guessed from one address only so often. */
+		const send = (to, json) => call(endpoint.method, to, { token, json, address: newAddress(), timeout: 20000 });
 
 		if (field.in === 'path')
 			yield [field.name, (text) => send(fill(endpoint.path, text), fits)];

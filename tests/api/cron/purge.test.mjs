@@ -23,7 +23,7 @@ test('sessions and refresh tokens that ran out go', async () => {
 	await run`UPDATE users.refresh_token SET expires_at = now() - interval '1 minute' WHERE session_id = ${over}`;
 	const json = await purge(TOKENS);
 
-	assertMembers(json, ['refresh_tokens', 'sessions', 'more']);
+	assertMembers(json, ['refresh_tokens', 'sessions', 'email_tokens', 'more']);
 	assert.equal(json.more, false);
 	assert.equal(await tokensOf(over), 0);
 	assert.equal(await sessions(who.id), 1);

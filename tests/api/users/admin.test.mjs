@@ -120,6 +120,8 @@ test('bad input is 400, all of it at once', async () => {
 	await boss.refuseFields(['role', 'is_active', 'email'], 'PUT', `${PATH}/${boss.id}`,
 	    { json: { role: 'root', is_active: 'yes', email: 'x@example.com' } });
 	await boss.refuseFields(['page', 'limit', 'cursor', 'role'], 'GET', `${PATH}?page=0&limit=101&cursor=x&role=root`);
+	for (const path of [PATH, AUDIT])
+		await boss.refuse(400, 'malformed_request', 'GET', `${path}?limit=%zz`);
 	await boss.refuseFields(['page', 'limit', 'cursor', 'actor'], 'GET', `${AUDIT}?page=-1&limit=x&cursor=-1&actor=x`);
 });
 

@@ -62,7 +62,7 @@ test('the export has everything, for everyone', async () => {
 	await who.call('PUT', PATH, { json: { first_name: 'Grace' }, expect: 200 });
 	const { json, headers } = await who.call('GET', EXPORT, { expect: 200 });
 
-	assertMembers(json, ['exported_at', 'account', 'sessions', 'orders', 'payments', 'catalog', 'audit']);
+	assertMembers(json, ['exported_at', 'account', 'sessions', 'orders', 'order_history', 'payments', 'catalog', 'audit']);
 	assertTimes(json, ['exported_at']);
 	assert.match(headers['content-disposition'], /attachment/);
 	assertUser(json.account);
@@ -70,11 +70,11 @@ test('the export has everything, for everyone', async () => {
 	assert.equal(json.sessions.length, 1);
 	assert.equal(json.sessions[0].user_agent, `Agent ${who.mark}`);
 	assert.equal(json.orders.length, 1);
-	const { history, ...itself } = json.orders[0];
+	const [itself] = json.orders;
 	assertOrder(itself);
 	assert.equal(itself.id, placed.id);
 	assert.equal(itself.customer_notes, who.mark);
-	assert.deepEqual(history.map(({ new_status }) => new_status), ['pending', 'confirmed', 'paid']);
+	assert.deepEqual(json.order_history.map(({ new_status }) => new_status), ['pending', 'confirmed', 'paid']);
 	assert.deepEqual(json.payments.map(({ order_id }) => order_id), [placed.id]);
 	assert.ok(!JSON.stringify(json).includes('$2b$') && !JSON.stringify(json).includes('_secret_'));
 
