@@ -10,7 +10,7 @@ import { endpoints } from '../lib/described.mjs';
 import { need } from '../lib/env.mjs';
 import { customer, product, seller } from '../lib/shop.mjs';
 import { run, value } from '../lib/sql.mjs';
-import { freshAdmin } from './people.mjs';
+import { everybody } from './people.mjs';
 import { risk } from './risk.mjs';
 
 const case_ = risk(5);
@@ -19,7 +19,7 @@ let buyer;
 let boss;
 
 before(async () => {
-	[buyer, boss] = [await customer(), await freshAdmin()];
+	({ buyer, boss } = await everybody());
 });
 
 case_('internal functions want the service token, of everybody', async () => {
