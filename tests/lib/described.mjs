@@ -18,14 +18,17 @@ const vagueness = (path) => path.split('{').length + (path.endsWith('/*') ? 100 
 const routes = endpoints.map((endpoint) => ({ endpoint, matches: pattern(endpoint.path) }))
     .sort((a, b) => vagueness(a.endpoint.path) - vagueness(b.endpoint.path));
 
-/* The endpoint that answers this, if any but the fallback does. */
-export const endpointOf = (method, path) => routes.find(({ endpoint, matches }) =>
-	endpoint.method === method && matches.test(path))?.endpoint;
-
 /* All that is declared for a concrete path, the fallback aside; where one names
  * it word by word, nothing that only has an id there. */
 export function endpointsAt(path) {
 	const found = routes.map(({ endpoint, matches }) => endpoint.path !== '/*' && matches.test(path) && endpoint)
 	    .filter(Boolean);
 	return found.filter((endpoint) => vagueness(endpoint.path) === vagueness(found[0].path));
+}
+
+/* The endpoint that answers this; the fallback's, where no path is meant. */
+export function endpointOf(method, path) {
+	const named = endpointsAt(path);
+	return (named.length > 0 ? named : endpoints.filter((endpoint) => endpoint.path === '/*'))
+	    .find((endpoint) => endpoint.method === method);
 }
