@@ -1,18 +1,12 @@
 #include "arena.h"
 #include "fn.h"
+#include "sanitized.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Sanitizers learn which bytes are live, or the arena would hide overruns. */
-#if defined(__SANITIZE_ADDRESS__)
-#define ARENA_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_ASAN
-#endif
-#endif
-#ifdef ARENA_ASAN
+#ifdef SANITIZED
 #include <sanitizer/asan_interface.h>
 #define poison(p, n)	ASAN_POISON_MEMORY_REGION(p, n)
 #define unpoison(p, n)	ASAN_UNPOISON_MEMORY_REGION(p, n)

@@ -208,23 +208,28 @@ count_fits(struct req *rq, const struct field *f, const char *name, const cJSON 
 }
 
 static const char *
-check_strings(struct req *rq, const struct field *f, const char *name, struct value v)
+check_array(struct req *rq, const struct field *f, const char *name, struct value v)
 {
-	static const struct field each = { .min = 1, .max = 100 };
+	static const struct field string = { .min = 1, .max = 100 };
 	struct json *out = json_new(rq);
 	const cJSON *node;
 	int i = 0;
 
 	if (!cJSON_IsArray(v.node))
-		return complain(rq, name, "type", "Must be an array of strings");
+		return complain(rq, name, "type", f->type == T_IDS ? "Must be an array of ids"
+		    : "Must be an array of strings");
 	if (!count_fits(rq, f, name, v.node))
 		return NULL;
 	json_open(out, '[');
 	cJSON_ArrayForEach(node, v.node) {
-		const char *s = check_string(rq, &each, fmt(rq, "%s[%d]", name, i++),
-		    (struct value){ .node = node });
+		const char *each = fmt(rq, "%s[%d]", name, i++);
+		struct value one = { .node = node };
+		const char *s = f->type == T_IDS ? check_id(rq, each, one)
+		    : check_string(rq, &string, each, one);
 
-		if (s != NULL)
+		if (s != NULL && f->type == T_IDS)
+			json_raw(out, s);
+		else if (s != NULL)
 			json_string(out, s);
 	}
 	return json_text(out);
@@ -307,7 +312,7 @@ check_value(struct req *rq, const struct field *f, const char *name, struct valu
 	case T_BOOL:	return check_bool(rq, name, v);
 	case T_MONEY:	return check_money(rq, name, v);
 	case T_NUMBER:	return check_number(rq, name, v);
-	case T_STRS:	return check_strings(rq, f, name, v);
+	case T_STRS: case T_IDS: return check_array(rq, f, name, v);
 	case T_LIST:	return check_list(rq, f, name, v);
 	case T_FILE: case T_TIME: case T_JSON: case T_OBJECT: case T_MAP: break;
 	}

@@ -27,7 +27,7 @@ static const char *const rate_names[] = { "unset", "none", "general", "auth", "p
 static const char *const method_names[] = { "unset", "GET", "POST", "PUT", "DELETE" };
 static const char *const where_names[] = { "end", "path", "query", "body", "out" };
 static const char *const type_names[] = { "str", "email", "choice", "int", "id",
-	"bool", "money", "number", "strs", "list", "file", "time", "json", "object", "map" };
+	"bool", "money", "number", "strs", "ids", "list", "file", "time", "json", "object", "map" };
 
 enum { MAX_SHAPES = 32 };
 
@@ -459,8 +459,8 @@ is_sound(const struct entry *entry)
 		good = complain(entry, "takes a key that nothing claims: with COMMIT_EACH,"
 		    " claim it with the effect and use req_reference()");
 	for (const struct field *f = e->input; f != NULL && f->where != F_END; f++)
-		if ((f->type == T_STR || f->type == T_STRS || f->type == T_LIST ||
-		    f->type == T_INT) && f->max == 0 && f->where != F_PATH)
+		if ((f->type == T_STR || f->type == T_STRS || f->type == T_IDS ||
+		    f->type == T_LIST || f->type == T_INT) && f->max == 0 && f->where != F_PATH)
 			good = complain(entry, fmt(&(struct req){ .status = 0 },
 			    "the field %s has no .max", f->name));
 	return files_are_sound(entry) && good;

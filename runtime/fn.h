@@ -78,6 +78,7 @@ struct status { short code; };
  *   MONEY   minor units of the shop's currency, from "19.99" or 19.99
  *   NUMBER  a plain decimal with at most 3 digits after the point
  *   STRS    a JSON array of strings
+ *   IDS     a JSON array of IDs
  *   LIST    a JSON array of objects, each checked against .item; numbers in it
  *           arrive as JSON strings, so that no digit is lost
  *   FILE    a file of a .multipart form; max counts bytes, more is 413
@@ -88,7 +89,7 @@ struct status { short code; };
 enum where { F_END, F_PATH, F_QUERY, F_BODY, F_OUT };
 enum type {
 	T_STR, T_EMAIL, T_CHOICE, T_INT, T_ID, T_BOOL, T_MONEY, T_NUMBER,
-	T_STRS, T_LIST, T_FILE, T_TIME, T_JSON, T_OBJECT, T_MAP
+	T_STRS, T_IDS, T_LIST, T_FILE, T_TIME, T_JSON, T_OBJECT, T_MAP
 };
 
 /* A file as it was sent: its bytes stay where they came, and its name is only
@@ -393,6 +394,7 @@ bool		 limit_take_(struct req *, const void *const *, int);
 #define C_MONEY_	const char *
 #define C_NUMBER_	const char *
 #define C_STRS_		const char *
+#define C_IDS_		const char *
 #define C_LIST_		const char *
 #define C_FILE_		const struct file *
 #define C_INT_		int64_t

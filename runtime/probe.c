@@ -21,6 +21,7 @@ enum { ANSWER_MAX = 1024 };	/* of a FastCGI answer; its status comes first */
 struct probe {
 	const char	*name;
 	bool		 asking, up, fastcgi;
+	const struct probe *same;	/* as up as this one */
 	int		 fd;		/* to wait for; of HTTP curl knows better */
 	short		 events;	/* CURL_WAIT_POLLIN or CURL_WAIT_POLLOUT */
 	void		(*step)(struct probe *);	/* when the fd is ready */
@@ -164,6 +165,18 @@ probes_add_known(struct probes *all, const char *name, bool up)
 	decide(add(all, name), up);
 }
 
+void
+probes_add_same(struct probes *all, const char *name, const char *other)
+{
+	const struct probe *same = all->first;
+	struct probe *p = add(all, name);
+
+	while (strcmp(same->name, other) != 0)
+		same = same->next;
+	p->asking = false;
+	p->same = same;
+}
+
 static void
 log_in(struct probe *p)
 {
@@ -303,7 +316,7 @@ probes_all_up(const struct probes *all)
 {
 	const struct probe *p = all->first;
 
-	while (p != NULL && p->up)
+	while (p != NULL && probe_is_up(p))
 		p = p->next;
 	return p == NULL;
 }
@@ -317,7 +330,7 @@ probe_name(const struct probe *p)
 bool
 probe_is_up(const struct probe *p)
 {
-	return p->up;
+	return p->same == NULL ? p->up : p->same->up;
 }
 
 bool

@@ -22,6 +22,8 @@ void	probes_add_postgres(struct probes *, const char *name, const char *url);
 /* Any answer below 500 to a HEAD of the URL. */
 void	probes_add_http(struct probes *, const char *name, const char *url);
 
+/* What depends on another that was added, and on nothing else. */
+void	probes_add_same(struct probes *, const char *name, const char *other);
 /* What was found out in another way. */
 void	probes_add_known(struct probes *, const char *name, bool up);
 

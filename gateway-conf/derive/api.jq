@@ -36,7 +36,7 @@ def sample:
 	elif .type == "list" then [.item | map({(.name): sample}) | add]
 	else {
 		str: filler([.min // 0, 4] | max), email: "you@example.com", id: 1, bool: true,
-		money: "19.99", number: "1.5", strs: ["one", "two"],
+		money: "19.99", number: "1.5", strs: ["one", "two"], ids: [1, 2],
 		time: "2026-11-23T01:46:00.000Z", map: {name: (.choices // ["text"])[0]},
 		int: ([.min // 0, 1] | max), file: "..."
 	}[.type]

@@ -25,7 +25,7 @@ def range($unit):
 def type_words: {
 	str: "text", email: "e-mail address", choice: "one of", int: "whole number",
 	id: "id", bool: "true or false", money: "money", number: "number",
-	strs: "list of texts", list: "list of objects", file: "file", time: "time", json: "JSON",
+	strs: "list of texts", ids: "list of ids", list: "list of objects", file: "file", time: "time", json: "JSON",
 	map: "texts by name"
 };
 
@@ -36,7 +36,7 @@ def input_type:
 		if .type == "file" then "up to \(.max) bytes"
 		elif .type == "str" or .type == "email" then range(if .bytes then "byte" else "character" end)
 		elif .type == "int" or .type == "number" then range("")
-		elif .type == "strs" or .type == "list" then range("entry") | gsub("entrys"; "entries")
+		elif .type == "strs" or .type == "ids" or .type == "list" then range("entry") | gsub("entrys"; "entries")
 		else empty end]
 		| join(", ") | h
 	end;

@@ -8,7 +8,7 @@
 
 struct input {
 	const char *id, *slug;
-	const char *name, *code, *email, *color, *ref, *on, *price, *weight, *tags, *items;
+	const char *name, *code, *email, *color, *ref, *on, *price, *weight, *tags, *ids, *items;
 	int64_t count;
 };
 
@@ -35,6 +35,7 @@ ENDPOINT(put_thing) = {
 		BODY(price, MONEY, "Price"),
 		BODY(weight, NUMBER, "Weight"),
 		BODY(tags, STRS, "Tags", .max = 3),
+		BODY(ids, IDS, "Others", .max = 3),
 		BODY(items, LIST, "Lines", .min = 1, .max = 2, .item = line)),
 };
 
@@ -230,6 +231,23 @@ lists_name_the_entry_that_is_wrong(void **state)
 }
 
 static void
+ids_come_as_numbers(void **state)
+{
+	const struct input *in = PUT("{\"name\":\"abc\",\"ids\":[1,9223372036854775807]}");
+
+	(void)state;
+	assert_non_null(in);
+	assert_string_equal(in->ids, "[1,9223372036854775807]");
+	assert_code("\"ids\":[1,0]", "ids[1]", "type");
+	assert_code("\"ids\":[\"1\"]", "ids[0]", "type");
+	assert_code("\"ids\":[1.5]", "ids[0]", "type");
+	assert_code("\"ids\":[9223372036854775808]", "ids[0]", "type");
+	assert_code("\"ids\":1", "ids", "type");
+	assert_code("\"ids\":[1,2,3,4]", "ids", "count");
+	assert_code("\"ids\":[]", "ids", "");
+}
+
+static void
 long_unknown_names_are_cut_at_a_character(void **state)
 {
 	char body[512] = "{\"x";
@@ -275,6 +293,7 @@ main(void)
 		cmocka_unit_test(addresses_have_one_at_and_a_domain),
 		cmocka_unit_test(numbers_are_read_without_losing_a_digit),
 		cmocka_unit_test(lists_name_the_entry_that_is_wrong),
+		cmocka_unit_test(ids_come_as_numbers),
 		cmocka_unit_test(long_unknown_names_are_cut_at_a_character),
 		cmocka_unit_test(more_errors_than_fit_are_counted_only),
 	};
