@@ -22,12 +22,17 @@ LINK	 = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -Wl,--as-needed,--gc-sections,-O1,-z,r
 LIBS	 = -lfcgi -lpq -lcjson -lhiredis -ljwt -lcurl -lcrypto -lcrypt -lz -lm
 TEST_LIBS = -lcmocka
 
+# What decodes pictures is one program; nothing else is linked with libvips,
+# which brings a hundred libraries.  Its headers do not pass our warnings.
+$(B)/shared/programs/picture.o: PKG_CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags vips libwebp 2>/dev/null))
+$(B)/tools/picture: MORE_LIBS := $(shell pkg-config --libs vips libwebp 2>/dev/null)
+
 RUNTIME	:= $(wildcard runtime/*.c)
 SHARED	:= $(wildcard shared/*.c)
 ENDPOINTS := $(wildcard functions/*/*.c)
 SINGLE	:= $(filter-out $(wildcard functions/*-sim/*.c),$(ENDPOINTS))
 PACKED	:= $(patsubst functions/%/,%,$(sort $(dir $(wildcard functions/*-sim/*.c))))
-TOOLS	:= $(wildcard runtime/programs/*.c schema/*.c)
+TOOLS	:= $(wildcard runtime/programs/*.c shared/programs/*.c schema/*.c)
 UNITS	:= $(wildcard tests/unit/*.c)
 BENCH	:= $(wildcard tests/bench/*.c)
 FUZZ	:= $(wildcard tests/fuzz/*.c)
@@ -62,7 +67,7 @@ define link_tool
 $(B)/tools/$(basename $(notdir $(1))): $(1:%.c=$(B)/%.o) $(B)/libsouk.a
 	@mkdir -p $$(@D)
 	@echo '  LINK $$@'
-	@$$(LINK) -o $$@ $$(filter %.o,$$^) $(B)/libsouk.a $$(LIBS)
+	@$$(LINK) -o $$@ $$(filter %.o,$$^) $(B)/libsouk.a $$(LIBS) $$(MORE_LIBS)
 endef
 $(foreach s,$(TOOLS),$(eval $(call link_tool,$(s))))
 
