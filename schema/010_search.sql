@@ -2,19 +2,6 @@
 -- shop's own vocabulary before the index is asked, and what lists filter by
 -- lies in the product itself.
 
--- The parser sees numbers, signs and file names in what lies between letters:
--- "lamp-12" becomes "lamp" and "-12", which nobody who looks for 12 finds.  So
--- it is given words only, the same that a search is taken apart into.
-CREATE FUNCTION catalog.plain(p_text text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN trim(regexp_replace(lower(p_text), '[^[:alnum:]]+', ' ', 'g'));
-CREATE OR REPLACE FUNCTION catalog.search_vector(name text, tags text[], description text)
-RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN setweight(to_tsvector('pg_catalog.english', catalog.plain(name)), 'A')
-	|| setweight(to_tsvector('pg_catalog.english', catalog.plain(tags::text)), 'B')
-	|| setweight(to_tsvector('pg_catalog.english', catalog.plain(coalesce(description, ''))), 'C');
-UPDATE catalog.product SET name = name;
-
 -- Whether it can be ordered now.  Stock changes with every order; this only
 -- when the last unit goes or the first comes, so lists can filter by it
 -- without a look at each product's stock.
@@ -59,7 +46,8 @@ CREATE INDEX search_word_trigrams ON catalog.search_word
 
 CREATE FUNCTION catalog.words(p_text text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN regexp_split_to_array(catalog.plain(p_text), ' ');
+RETURN regexp_split_to_array(trim(regexp_replace(
+	lower(p_text), '[^[:alnum:]]+', ' ', 'g')), ' ');
 
 -- In the order of the words, so that two sellers who bring the same new ones
 -- never wait for each other.
@@ -176,7 +164,7 @@ BEGIN
 END $$;
 
 GRANT SELECT ON catalog.search_word TO souk_catalog;
-GRANT EXECUTE ON FUNCTION catalog.plain(text), catalog.words(text), catalog.search_word_meant(text),
+GRANT EXECUTE ON FUNCTION catalog.words(text), catalog.search_word_meant(text),
 	catalog.search_understood(text), catalog.list_estimate(bigint[], bigint,
 	bigint, bigint, text, text, boolean, boolean) TO souk_catalog;
 

@@ -6,7 +6,8 @@
  * What exactly is down is an operator's business; others learn only whether.
  *
  * The payment service is asked only where STRIPE_API_BASE names it: Stripe
- * itself is not to be polled by health checks.
+ * itself is not to be polled by health checks.  The object store is S3_ENDPOINT
+ * or, where there is none, Postgres.
  */
 #include "fn.h"
 #include "clock.h"
@@ -18,6 +19,8 @@ SETTING_SECRET_OPTIONAL(database_url, "DATABASE_URL",
     "The Postgres connection URI of the role that tries to log in");
 SETTING_TEXT(stripe_base, "STRIPE_API_BASE", NULL,
     "The payment service's URL; unset: Stripe's own, which is not asked");
+SETTING_TEXT(s3_endpoint, "S3_ENDPOINT", NULL,
+    "The object store's URL; unset: pictures are in Postgres");
 SETTING_TEXT(sockets_dir, "FN_SOCKETS_DIR", NULL,
     "Directory of the functions' sockets, <function>.sock");
 
@@ -68,6 +71,10 @@ ask_all(struct req *rq)
 	probes_add_known(probes, "redis", redis_is_up(rq));
 	if (database_url.text != NULL)
 		probes_add_postgres(probes, "postgres", database_url.text);
+	if (s3_endpoint.text != NULL)
+		probes_add_http(probes, "object_store", s3_endpoint.text);
+	else if (database_url.text != NULL)
+		probes_add_same(probes, "object_store", "postgres");
 	if (stripe_base.text != NULL)
 		probes_add_http(probes, "stripe", stripe_base.text);
 	if (sockets_dir.text != NULL)

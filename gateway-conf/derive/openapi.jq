@@ -49,6 +49,8 @@ def input_schema:
 		{type: ["string", "number"], pattern: decimal_pattern, minimum: 0}
 	elif .type == "strs" then
 		{type: "array", items: {type: "string", minLength: 1, maxLength: 100}} + bounds("minItems"; "maxItems")
+	elif .type == "ids" then
+		{type: "array", items: {type: "integer", format: "int64", minimum: 1}} + bounds("minItems"; "maxItems")
 	elif .type == "list" then {type: "array", items: (.item | object)} + bounds("minItems"; "maxItems")
 	elif .type == "file" then {type: "string", format: "binary"}
 	else error("\(.name): unknown input type \(.type)")
@@ -247,7 +249,7 @@ def operation($shapes):
 	+ request_body
 	+ {responses: responses($shapes)};
 
-# What lighttpd serves by itself.
+# What lighttpd serves by itself, or where a function tells it to.
 def file($subject; $id; $summary; $description; $parameters; $content):
 	{get: ({
 		tags: [$subject], operationId: $id, summary: $summary, description: $description,
@@ -264,10 +266,10 @@ def files: {
 		{"text/html": {schema: {type: "string"}}}),
 	"/docs.css": file("gateway"; "docs_style"; "How that page looks"; "Its style sheet."; [];
 		{"text/css": {schema: {type: "string"}}}),
-	"/media/{key}": (file("catalog"; "media"; "A picture";
+	"/media/{key}": (file("catalog"; "show_media"; "A picture";
 		"In whole or, with Range, in part. A picture's name changes with it, so it may be kept for ever.";
-		[{name: "key", in: "path", required: true, description: "As in image_url, slashes included.",
-			schema: {type: "string"}, example: "products/0f3a.jpg"},
+		[{name: "key", in: "path", required: true, description: "As in an imageUrl or the url of a rendition; the demo shop's have a slash.",
+			schema: {type: "string"}, example: "0123456789abcdef0123456789abcdef-1-1200.jpg"},
 		 {name: "Range", in: "header", required: false, description: "The bytes that are wanted.",
 			schema: {type: "string"}, example: "bytes=0-1023"}];
 		{"image/jpeg": {}, "image/png": {}, "image/webp": {}})
@@ -389,6 +391,6 @@ subjects_of(endpoints) as $subjects
 	tags: $subjects,
 	paths: ((endpoints | in_order($names) | reduce .[] as $e ({};
 			.[$e.path][$e.method | ascii_downcase] = ($e | operation($shapes))))
-		+ files),
+		* files),
 	components: components($shapes)
 }

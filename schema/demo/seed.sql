@@ -73,6 +73,9 @@ added AS (
 		WHERE p.slug = n.slug OR (p.seller_id = n.seller_id AND p.sku = n.sku))
 	 ORDER BY turn
 	RETURNING id, slug, seller_id, created_at),
+pictured AS (
+	INSERT INTO catalog.product_image (product_id, place, url)
+	SELECT id, 1, '/media/demo/' || slug || '.png' FROM added),
 stocked AS (
 	INSERT INTO catalog.stock (product_id, received, available)
 	SELECT a.id, d.stock, d.stock FROM added a JOIN demo_product d USING (slug))

@@ -79,7 +79,7 @@ test('another method reaches the fallback, which is told what the path has', asy
 
 test('an unknown path reaches the fallback, which is told nothing', async () => {
 	for (const target of ['/nothing', '/api', '/api/', '/fn/auth-login', '/fn/auth-login.sock', '/docs.html',
-		'/www/docs.html', '/errors/404.html', '/media/', '/media/.hidden.jpg', '/media/page.html', '/.git/config', '/-/unavailable', '/-/refused']) {
+		'/www/docs.html', '/errors/404.html', '/media/', '/media/demo/.hidden.jpg', '/media/demo/page.html', '/.git/config', '/-/unavailable', '/-/refused']) {
 		const { name, params } = await reached('GET', target);
 		assert.equal(name, FALLBACK, target);
 		assert.equal(params.SOUK_ALLOW, undefined, target);

@@ -15,7 +15,9 @@
 import assert from 'node:assert/strict';
 import { call, newAddress } from './client.mjs';
 import { endpoints } from './described.mjs';
+import { form } from './form.mjs';
 import { mailsAreOut, mailsTo, SUBJECTS } from './mail.mjs';
+import { unlike } from './pictures.mjs';
 import { ADDRESS, customer, freshEmail, lines, PASSWORD, product, seller, unique } from './shop.mjs';
 import { value } from './sql.mjs';
 
@@ -70,6 +72,20 @@ const REPEATED = {
 			other: { json: { name: 'Lamp', price: '20.00', stock_quantity: 3 } },
 			refused: { json: { name: 'Lamp', price: '19.99', sku } },
 			effects: () => value`SELECT count(*) FROM catalog.product WHERE seller_id = ${who.id} AND name = 'Lamp'`,
+		};
+	},
+
+	async upload_image() {
+		const who = await seller();
+		const { id } = await product(who);
+		const picture = () => form(['image', unlike()]);
+		return {
+			who,
+			path: `/api/products/${id}/upload-image`,
+			sent: picture(),
+			other: picture(),
+			refused: form(['image', Buffer.alloc((5 << 20) + 1)]),
+			effects: () => value`SELECT count(*) FROM catalog.product_image WHERE product_id = ${id}`,
 		};
 	},
 

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { call, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { ADDRESS, customer, freshEmail, lines, login, PASSWORD, place, product, seller, unique } from '../lib/shop.mjs';
-import { run, value } from '../lib/sql.mjs';
+import { one, run } from '../lib/sql.mjs';
 import { decode, sign } from '../lib/token.mjs';
 
 /* An admin of one's own: what is done to it, happens to nobody else. */
@@ -53,11 +53,9 @@ export function callers({ buyer, otherBuyer, vendor, otherVendor, boss }) {
  */
 const aProduct = async ({ vendor }) => (await product(vendor)).id;
 const anOrder = async (people) => (await place(people.buyer, lines([await aProduct(people), 1]))).id;
-const aCategory = async () => {
-	const slug = `sort-${unique()}`;
-	await run`INSERT INTO catalog.category (name, slug) VALUES (${`Sort ${slug}`}, ${slug})`;
-	return value`SELECT id FROM catalog.category WHERE slug = ${slug}`;
-};
+const aCategory = async () => (await one`
+	WITH c AS (INSERT INTO catalog.category (name, slug) VALUES (${`Sort ${unique()}`}, ${`sort-${unique()}`}) RETURNING id)
+	SELECT id FROM c`).id;
 const aUser = async () => (await customer()).id;
 const aSession = async ({ buyer }) => decode((await login(buyer.email, buyer.password)).accessToken).claims.sid;
 
