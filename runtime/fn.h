@@ -225,6 +225,8 @@ bool		 row_bool(const struct row *, const char *column);	/* false of NULL */
 const void	*req_input(struct req *);	/* the file's struct input, valid */
 const char	*req_user(struct req *);	/* the user's id; NULL when nobody is signed in */
 const char	*req_session(struct req *);	/* the token's sid; NULL likewise */
+/* For the log: whose account a request of nobody signed in is about. */
+void		 req_is_about(struct req *, const char *user);
 const char	*req_role(struct req *);	/* "customer", "seller", "admin" or NULL */
 bool		 req_is(struct req *, enum access);	/* would that access be admitted? */
 const char	*req_header(struct req *, const char *cgi_name);	/* "HTTP_STRIPE_SIGNATURE" */

@@ -96,7 +96,7 @@ write_line(const struct req *rq, uint64_t taken)
 	log_put_number(&t, "statements", rq->statements);
 	if (rq->cache_state != NULL)
 		log_put(&t, "cache", rq->cache_state);
-	log_put(&t, "user", rq->user);
+	log_put(&t, "user", rq->user != NULL ? rq->user : rq->about);
 	log_put(&t, "address", rq->address);
 	log_put(&t, "request_id", rq->id);
 	log_put(&t, "trace_id", rq->trace_id);

@@ -236,6 +236,7 @@ req_body(struct req *rq, size_t *length)
 }
 
 const void *req_input(struct req *rq) { return rq->input; }
+void req_is_about(struct req *rq, const char *user) { rq->about = user; }
 const char *req_id(struct req *rq) { return rq->id; }
 const char *req_address(struct req *rq) { return rq->address; }
 bool req_failed(struct req *rq) { return rq->decided && rq->error != ERR_NONE; }

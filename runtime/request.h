@@ -62,6 +62,7 @@ struct req {
 
 	/* Who asks; all NULL when nobody is signed in. */
 	const char	*user, *session, *role;
+	const char	*about;			/* whose account it is about, for the log */
 
 	void		*input;
 	uint64_t	 present;		/* bit i: field i was sent */

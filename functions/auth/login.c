@@ -67,6 +67,7 @@ login(struct req *rq)
 	struct json *answer;
 
 	account = db_one(rq, &find_account, in->email, limit_here(rq, NULL));
+	req_is_about(rq, row_text(account, "id"));
 	if (!tries_allow(rq, in->email, row_bool(account, "is_at_home")))
 		return fail(rq, ERR_RATE_LIMITED);
 	hash = row_text(account, "password_hash");

@@ -54,6 +54,7 @@ refresh(struct req *rq)
 	const char *outcome = row_text(r, "outcome");
 	struct json *answer;
 
+	req_is_about(rq, row_text(r, "id"));
 	if (!one_of(outcome, "rotated", "repeated")) {
 		if (one_of(outcome, "reused"))
 			sessions_end(rq, rotated);

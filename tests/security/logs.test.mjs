@@ -31,8 +31,8 @@ test('every line of the functions is one JSON object that says when, who and wha
 	assert.match(line.trace_id, /^[0-9a-f]{32}$/);
 });
 
-test('refused sign-ins and refused access are in the log, by whom and why', async () => {
-	const ids = { bad: `bad-${unique()}`, forbidden: `no-${unique()}`, none: `none-${unique()}`, limit: `limit-${unique()}` };
+test('sign-ins and refused access are in the log, whose, by whom and why', async () => {
+	const ids = { good: `good-${unique()}`, bad: `bad-${unique()}`, forbidden: `no-${unique()}`, none: `none-${unique()}`, limit: `limit-${unique()}` };
 	const person = await customer();
 	const address = newAddress();
 
@@ -40,7 +40,10 @@ test('refused sign-ins and refused access are in the log, by whom and why', asyn
 	await person.call('POST', '/api/products', { json: { name: 'x', price: '1.00' }, headers: { 'X-Request-ID': ids.forbidden } });
 	await call('GET', '/api/orders', { headers: { 'X-Request-ID': ids.none } });
 	const line = await marked(ids.bad);
-	assert.deepEqual([line.status, line.code, line.address], [401, 'invalid_credentials', address]);
+	assert.deepEqual([line.status, line.code, line.address, line.user], [401, 'invalid_credentials', address, String(person.id)]);
+	await call('POST', '/api/auth/login', { json: { email: person.email, password: person.password }, address, headers: { 'X-Request-ID': ids.good } });
+	const good = await marked(ids.good);
+	assert.deepEqual([good.status, good.address, good.user], [200, address, String(person.id)]);
 	const forbidden = await marked(ids.forbidden);
 	assert.deepEqual([forbidden.status, forbidden.code, forbidden.user], [403, 'forbidden', String(person.id)]);
 	assert.equal((await marked(ids.none)).code, 'unauthenticated');

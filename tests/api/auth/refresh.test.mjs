@@ -104,6 +104,21 @@ test('the token of a signed-out session is 401', async () => {
 	await refused(refreshToken);
 });
 
+test('however often it is refreshed, a session ends 90 days after its sign-in', async () => {
+	const { token, refreshToken } = await customer();
+	const ends = () => value`
+		SELECT max(expires_at) <= now() + interval '1 hour' AND max(expires_at) > now()
+		  FROM (SELECT expires_at FROM users.refresh_token WHERE session_id = ${sessionOf(token)} AND spent_at IS NULL
+		        UNION ALL SELECT expires_at FROM users.session WHERE id = ${sessionOf(token)}) both`;
+
+	const next = await refresh(refreshToken);
+	assert.equal(await ends(), false);
+	await run`UPDATE users.session SET created_at = now() - interval '90 days' + interval '1 hour'
+	           WHERE id = ${sessionOf(token)}`;
+	await refresh(next.refreshToken);
+	assert.equal(await ends(), true);
+});
+
 test('only a hash is stored', async () => {
 	const { refreshToken } = await customer();
 	assert.equal(await value`
