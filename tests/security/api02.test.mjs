@@ -10,7 +10,6 @@ import { join } from 'node:path';
 import { before } from 'node:test';
 import { call, newAddress, refuse } from '../lib/client.mjs';
 import { need, signingKey } from '../lib/env.mjs';
-import { cgi } from '../lib/execute.mjs';
 import { customer, freshEmail, PASSWORD } from '../lib/shop.mjs';
 import { run, value } from '../lib/sql.mjs';
 import { decode, forgeries, hmac, sign } from '../lib/token.mjs';
@@ -187,28 +186,8 @@ case_('an unknown e-mail, a wrong password and a closed account answer alike', a
 		assert.deepEqual(each, bare[0]);
 });
 
-case_('an unknown e-mail takes as long as a wrong password', async () => {
-	/* A cost at which the hash is what takes the time, and the best of several
-	 * tries: what else the machine does only makes single tries longer. */
-	const env = { BCRYPT_COST: '11' };
-	const known = await customer();
-	await cgi('auth-login', 'POST', '/api/auth/login', { env, json: { email: known.email, password: PASSWORD }, address: newAddress() });
-	assert.match(await value`SELECT password_hash FROM users.account WHERE id = ${known.id}`, /^\$2b\$11\$/);
-
-	const best = async (email) => {
-		let least = Infinity;
-		for (let i = 0; i < 5; i++) {
-			const start = performance.now();
-			const { status } = await cgi('auth-login', 'POST', '/api/auth/login', { env, json: { email: email(), password: 'wrong password' }, address: newAddress() });
-			assert.equal(status, 401);
-			least = Math.min(least, performance.now() - start);
-		}
-		return least;
-	};
-	const [wrong, unknown] = [await best(() => known.email), await best(freshEmail)];
-	assert.ok(unknown > wrong * 0.6 && unknown < wrong * 1.7, `unknown ${unknown} ms, wrong password ${wrong} ms`);
-});
-
+/* That they take as long: tests/identity/hashing, "whoever is refused has cost
+ * one hash". */
 case_('credentials are not taken from the address', async () => {
 	const query = new URLSearchParams({ email: person.email, password: PASSWORD });
 
