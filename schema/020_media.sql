@@ -127,7 +127,7 @@ BEGIN
 	  FROM catalog.product_image WHERE product_id = p_product
 	RETURNING id INTO image;
 	IF p_key IS NOT NULL THEN
-		PERFORM ops.idempotency_begin(p_user, p_key, p_fingerprint, image::text);
+		PERFORM ops.idempotency_begin(p_user, p_key, p_fingerprint, 'image ' || image);
 	END IF;
 	RETURN image;
 END $$;

@@ -249,3 +249,22 @@ image_type(const char *name)
 		return "image/webp";
 	return NULL;
 }
+
+const char *
+image_files(struct req *rq, const struct image *image)
+{
+	struct json *j = json_new(rq);
+
+	json_open(j, '[');
+	for (int i = 0; i < PICTURE_FILES; i++) {
+		json_open(j, '{');
+		json_key(j, "name");
+		json_string(j, image->file[i].name);
+		json_key(j, "width");
+		json_int(j, image->file[i].width);
+		json_key(j, "height");
+		json_int(j, image->file[i].height);
+		json_close(j);
+	}
+	return json_text(j);
+}

@@ -29,6 +29,8 @@ struct image {
 /* NULL after refusing the request and naming the field.  What it returns
  * stays until the next call. */
 const struct image *image_make(struct req *, const char *field, const char *bytes, size_t);
+/* Their names and sizes, as media.picture keeps them. */
+const char	*image_files(struct req *, const struct image *);
 /* By the ending of the name; NULL when it is none of ours. */
 const char	*image_type(const char *name);
 

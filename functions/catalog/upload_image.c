@@ -14,6 +14,8 @@
 #include "image_shape.h"
 #include "objects.h"
 
+#include <string.h>
+
 struct input {
 	const char *id;
 	const struct file *image;
@@ -56,25 +58,6 @@ ENDPOINT(upload_image) = {
 	.errors  = ERRORS(ERR_NOT_FOUND, ERR_TOO_MANY_IMAGES),
 };
 
-static const char *
-files_json(struct req *rq, const struct image *image)
-{
-	struct json *j = json_new(rq);
-
-	json_open(j, '[');
-	for (int i = 0; i < PICTURE_FILES; i++) {
-		json_open(j, '{');
-		json_key(j, "name");
-		json_string(j, image->file[i].name);
-		json_key(j, "width");
-		json_int(j, image->file[i].width);
-		json_key(j, "height");
-		json_int(j, image->file[i].height);
-		json_close(j);
-	}
-	return json_text(j);
-}
-
 static void
 store(struct req *rq, const struct image *image, const char *key)
 {
@@ -86,11 +69,20 @@ store(struct req *rq, const struct image *image, const char *key)
 	objects_put(rq, objects, PICTURE_FILES);
 }
 
+/* What an earlier try with the same key has added before it died. */
+static const char *
+added_before(struct req *rq)
+{
+	const char *reference = req_reference(rq);	/* "image 7" */
+
+	return reference == NULL ? NULL : reference + strcspn(reference, " ") + 1;
+}
+
 /* The id of the product's new image. */
 static const char *
 add(struct req *rq, const struct input *in, const struct image *image)
 {
-	const struct row *picture = db_one(rq, &write_down, image->hash, files_json(rq, image));
+	const struct row *picture = db_one(rq, &write_down, image->hash, image_files(rq, image));
 
 	fault_point("upload_written_down");
 	store(rq, image, row_text(picture, "key"));
@@ -104,7 +96,7 @@ static struct status
 upload_image(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	const char *id = req_reference(rq);	/* what a try that died has added */
+	const char *id = added_before(rq);
 	const struct row *product = db_one(rq, &count_images, in->id, req_user(rq),
 	    req_is(rq, ACCESS_ADMIN) ? "true" : "false");
 	const struct image *image = NULL;
