@@ -11,7 +11,7 @@ import { before } from 'node:test';
 import { call, newAddress, refuse } from '../lib/client.mjs';
 import { need, signingKey } from '../lib/env.mjs';
 import { customer, freshEmail, PASSWORD } from '../lib/shop.mjs';
-import { run, value } from '../lib/sql.mjs';
+import { run } from '../lib/sql.mjs';
 import { decode, forgeries, hmac, sign } from '../lib/token.mjs';
 import { risk } from './risk.mjs';
 
