@@ -26,9 +26,9 @@ export function endpointsAt(path) {
 	return found.filter((endpoint) => vagueness(endpoint.path) === vagueness(found[0].path));
 }
 
-/* The endpoint that answers this; the fallback's, where no path is meant. */
+/* The endpoint that answers this: the fallback's, where no path or no method of
+ * it is meant. */
 export function endpointOf(method, path) {
-	const named = endpointsAt(path);
-	return (named.length > 0 ? named : endpoints.filter((endpoint) => endpoint.path === '/*'))
-	    .find((endpoint) => endpoint.method === method);
+	const fallback = endpoints.filter((endpoint) => endpoint.path === '/*');
+	return [...endpointsAt(path), ...fallback].find((endpoint) => endpoint.method === method);
 }
