@@ -125,6 +125,13 @@ statement_failed(struct req *rq, const PGresult *r, const struct query *q)
 			pg_forget_plans();
 		db.rerun = true;
 		fail(rq, ERR_UNAVAILABLE);
+	} else if (one_of(state, "23503", "23505")) {
+		/* Another transaction was faster: run again, and this time the
+		 * handler's own check sees what that one has made or taken. */
+		log_line(LOG_WARN, "a statement came too late", "request_id", rq->id, "query",
+		    q == NULL ? "" : q->name, "problem", PQresultErrorMessage(r), NULL);
+		db.rerun = true;
+		fail(rq, ERR_INTERNAL);
 	} else if (strncmp(state, "08", 2) == 0 || strncmp(state, "57", 2) == 0 ||
 	    strncmp(state, "53", 2) == 0 || strcmp(state, "55P03") == 0) {
 		log_line(LOG_WARN, "postgres refuses", "request_id", rq->id, "query",

@@ -86,6 +86,7 @@ write_field(struct json *j, const struct field *f)
 		json_member(j, "in", where_names[f->where]);
 		flag(j, "required", f->required);
 		flag(j, "bytes", f->bytes);
+		flag(j, "not_null", f->not_null);
 		number(j, "min", f->min);
 		number(j, "max", f->max);
 		json_key(j, "preset");
@@ -160,6 +161,8 @@ may_answer(const struct endpoint *e, enum err error)
 	case ERR_REQUEST_IN_PROGRESS:
 	case ERR_IDEMPOTENCY_KEY_REUSED:
 		return e->idempotent;
+	case ERR_PRECONDITION_FAILED:
+		return e->if_match;
 	case ERR_RATE_LIMITED:
 		return e->rate != RATE_NONE;
 	case ERR_UNAVAILABLE:
@@ -219,6 +222,7 @@ write_endpoint(struct json *j, const struct entry *entry)
 		json_raw(j, "null");
 	}
 	json_member(j, "purges", e->purges);
+	flag(j, "if_match", e->if_match);
 	flag(j, "idempotent", e->idempotent);
 	json_member(j, "repeatable", e->repeatable);
 	json_member(j, "body", body_kind(e));

@@ -12,6 +12,7 @@
 #include "builtin.h"
 #include "cors.h"
 #include "db.h"
+#include "etag.h"
 #include "guard.h"
 #include "log.h"
 #include "observe.h"
@@ -130,6 +131,7 @@ static void
 answer_from_handler(struct req *rq, const struct guard *g)
 {
 	const struct endpoint *e = rq->entry->endpoint;
+	const char *etag;
 
 	run_handler(rq);
 	if (!rq->decided)
@@ -137,13 +139,17 @@ answer_from_handler(struct req *rq, const struct guard *g)
 	keep_answer(rq);
 	if (rq->idempotency_key != NULL)
 		fault_point("answer_kept");
-	if (e->purges != NULL && succeeded(rq) && !was_replayed(rq))
-		rq->purge = e->purges;
+	/* After a replay too: its first run may have died before it came here. */
+	if (e->purges != NULL && succeeded(rq))
+		cache_purge(rq, e->purges);
 	if (rq->purge != NULL)
 		guard_purge(rq, rq->purge);
-	if (rq->cache_state != NULL && succeeded(rq)) {
-		const char *etag = represent_etag(rq);
-
+	if (!succeeded(rq) || (rq->cache_state == NULL && (!e->if_match || e->answer == NULL)))
+		return;
+	etag = etag_of(rq, rq->body_out, rq->body_out_length);
+	if (rq->cache_state == NULL) {
+		reply_header(rq, "ETag", etag);
+	} else {
 		guard_fill(rq, g, etag);
 		represent(rq, etag);
 	}

@@ -107,6 +107,7 @@ struct field {
 	bool		 bytes;		/* min and max count bytes */
 	bool		 nullable;	/* an output that may be null */
 	bool		 optional;	/* an output that some do not get to see */
+	bool		 not_null;	/* an input: null is refused, not absent */
 	bool		 many;		/* an output: an array of .shape */
 	size_t		 offset;	/* in the file's struct input */
 	int64_t		 min, max;	/* of an INT, a length, or a count */
@@ -154,7 +155,8 @@ struct endpoint {
 	enum rate		 rate;
 	enum commit		 commit;
 	struct cache		 cache;
-	const char		*purges;	/* cache tag emptied after commit */
+	const char		*purges;	/* cache tags, with spaces, emptied after commit */
+	bool			 if_match;	/* takes If-Match: see req_matches() */
 	bool			 idempotent;	/* takes Idempotency-Key */
 	const char		*repeatable;	/* a POST without: why twice does no harm */
 	bool			 raw_body;	/* the handler reads req_body() itself */
@@ -240,6 +242,10 @@ const char	*req_fingerprint(struct req *);	/* hex SHA-256 of method, path and bo
 /* What an earlier try with the same Idempotency-Key committed before it died:
  * the reference its ops.idempotency_begin() gave.  NULL: nothing. */
 const char	*req_reference(struct req *);
+/* If-Match: what the client has read and means to change.  True without the
+ * header; else when it names the JSON that a GET would answer now. */
+bool		 req_is_conditional(struct req *);	/* was it sent? */
+bool		 req_matches(struct req *, const char *json);
 bool		 req_failed(struct req *);	/* is a refusal already decided? */
 /* Whether the client sent this field at all (null counts as sent). */
 #define req_has(rq, in, m) req_has_(rq, (size_t)((const char *)&(in)->m - (const char *)(in)))
@@ -252,8 +258,8 @@ struct status	 reply_message(struct req *, int http_status, const char *message)
 struct status	 reply_bytes(struct req *, int http_status, const char *content_type,
 		    const char *bytes, size_t len);
 void		 reply_header(struct req *, const char *name, const char *value);
-/* Empties a cache tag once the answer stands: for what .purges cannot know. */
-void		 cache_purge(struct req *, const char *tag);
+/* Empties cache tags once the answer stands: for what .purges cannot know. */
+void		 cache_purge(struct req *, const char *tags);
 struct status	 fail(struct req *, enum err);
 struct status	 fail_text(struct req *, enum err, const char *fmt, ...)
 		    __attribute__((format(printf, 3, 4)));

@@ -231,13 +231,18 @@ guard_fill(struct req *rq, const struct guard *g, const char *etag)
 }
 
 void
-guard_purge(struct req *rq, const char *tag)
+guard_purge(struct req *rq, const char *tags)
 {
 	struct redis_flight f = { 0 };
-
 	/* Unlike any version before, even if Redis has forgotten those. */
-	REDIS_ADD(&f, "SET", tag_key(rq, tag), fmt(rq, "%" PRIx64 "-%s",
-	    (uint64_t)wall_ms(), rq->span_id));
+	const char *version = fmt(rq, "%" PRIx64 "-%s", (uint64_t)wall_ms(), rq->span_id);
+
+	while (*(tags += strspn(tags, " ")) != '\0') {
+		int n = (int)strcspn(tags, " ");
+
+		REDIS_ADD(&f, "SET", tag_key(rq, fmt(rq, "%.*s", n, tags)), version);
+		tags += n;
+	}
 	redis_fly(rq, &f);
 	redis_flight_end(&f);
 }

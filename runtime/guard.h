@@ -24,7 +24,7 @@ void	 guard_session_is_live(struct req *);
 bool	 guard_sessions_in_doubt(struct req *, const char *const *sessions, size_t n);
 /* Keeps the answer for the endpoint's cache seconds. */
 void	 guard_fill(struct req *, const struct guard *, const char *etag);
-/* Makes everything cached under the tag old. */
-void	 guard_purge(struct req *, const char *tag);
+/* Makes everything cached under these tags, separated by spaces, old. */
+void	 guard_purge(struct req *, const char *tags);
 
 #endif

@@ -138,6 +138,8 @@ read_field(struct req *rq, const struct field *f, size_t index, struct value v, 
 		value = check_value(rq, f, f->name, v);
 	else if (f->required)
 		fail_field(rq, f->name, "required", "Is required");
+	else if (sent && f->not_null)
+		fail_field(rq, f->name, "required", "Must not be null");
 	store(rq, f, value);
 	if (f->where != F_BODY && value != NULL)
 		add_to_cache_text(rq, f, value);

@@ -122,9 +122,9 @@ reply_header(struct req *rq, const char *name, const char *value)
 }
 
 void
-cache_purge(struct req *rq, const char *tag)
+cache_purge(struct req *rq, const char *tags)
 {
-	rq->purge = tag;
+	rq->purge = rq->purge == NULL ? tags : fmt(rq, "%s %s", rq->purge, tags);
 }
 
 void

@@ -7,9 +7,9 @@
  */
 #include "represent.h"
 
+#include "etag.h"
 #include "kept.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,19 +17,6 @@
 #pragma weak gzip
 
 enum { WORTH_IT = 1024 };	/* less is a packet either way */
-#define CODED	"-gzip"
-
-const char *
-represent_etag(struct req *rq)
-{
-	uint64_t a = UINT64_C(14695981039346656037), b = a ^ rq->body_out_length;
-
-	for (size_t i = 0; i < rq->body_out_length; i++) {
-		a = (a ^ (unsigned char)rq->body_out[i]) * UINT64_C(1099511628211);
-		b = (b + (unsigned char)rq->body_out[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	}
-	return fmt(rq, "\"%016" PRIx64 "%08" PRIx32 "\"", a, (uint32_t)(b >> 32));
-}
 
 /* One element of a comma-separated list; *rest is what follows it. */
 static const char *
@@ -45,29 +32,17 @@ element(const char *list, size_t *n, const char **rest)
 
 /* Compared weakly (RFC 9110, 13.1.2), and with either form's tag. */
 static bool
-is_etag(const char *given, size_t n, const char *etag)
-{
-	size_t length = strlen(etag), coded = sizeof(CODED) - 1;
-
-	if (n > 2 && strncmp(given, "W/", 2) == 0) {
-		given += 2;
-		n -= 2;
-	}
-	if (n == length)
-		return memcmp(given, etag, n) == 0;
-	return n == length + coded && memcmp(given, etag, length - 1) == 0 &&
-	    memcmp(given + length - 1, CODED "\"", coded + 1) == 0;
-}
-
-static bool
 client_has(const char *list, const char *etag)
 {
 	const char *each;
 	size_t n;
 
-	while (list != NULL && (each = element(list, &n, &list)) != NULL)
-		if ((n == 1 && *each == '*') || is_etag(each, n, etag))
+	while (list != NULL && (each = element(list, &n, &list)) != NULL) {
+		size_t weak = n > 2 && strncmp(each, "W/", 2) == 0 ? 2 : 0;
+
+		if ((n == 1 && *each == '*') || etag_is(each + weak, n - weak, etag))
 			return true;
+	}
 	return false;
 }
 
@@ -115,17 +90,27 @@ encode(struct req *rq, const char *etag)
 	return true;
 }
 
+/* What is cached for others is made for this caller apart. */
+static bool
+is_for_them_only(struct req *rq)
+{
+	enum access private_for = rq->entry->endpoint->cache.private_for;
+
+	return private_for != ACCESS_UNSET && req_is(rq, private_for);
+}
+
 void
 represent(struct req *rq, const char *etag)
 {
 	const struct endpoint *e = rq->entry->endpoint;
-	bool known = client_has(rq->if_none_match, etag);
+	bool known = client_has(rq->if_none_match, etag), theirs = is_for_them_only(rq);
 
-	if (gzip != NULL && rq->body_out_length >= WORTH_IT && takes_gzip(rq) &&
+	if (gzip != NULL && !theirs && rq->body_out_length >= WORTH_IT && takes_gzip(rq) &&
 	    (known || encode(rq, etag)))
-		etag = fmt(rq, "%.*s" CODED "\"", (int)strlen(etag) - 1, etag);
+		etag = fmt(rq, "%.*s" ETAG_CODED "\"", (int)strlen(etag) - 1, etag);
 	reply_header(rq, "ETag", etag);
-	reply_header(rq, "Cache-Control", fmt(rq, "public, max-age=%d", e->cache.seconds));
+	if (!theirs)		/* else it is no-store */
+		reply_header(rq, "Cache-Control", fmt(rq, "public, max-age=%d", e->cache.seconds));
 	reply_header(rq, "Vary", e->cache.private_for == ACCESS_UNSET
 	    ? "Accept-Encoding, Origin" : "Accept-Encoding, Authorization, Origin");
 	reply_header(rq, "X-Cache", rq->cache_state);

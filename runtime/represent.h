@@ -8,8 +8,6 @@
 
 #include "request.h"
 
-/* Of the reply's body. */
-const char	*represent_etag(struct req *);
 /* Makes the 200 that is decided what this client gets. */
 void		 represent(struct req *, const char *etag);
 

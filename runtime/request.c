@@ -1,6 +1,7 @@
 /*
  * What arrived: variables, path, query, ids.  Decides nothing but the route.
  */
+#include "etag.h"
 #include "request.h"
 #include "trace.h"
 
@@ -34,6 +35,7 @@ pick_variables(struct req *rq)
 		WANT("HTTP_X_REQUEST_ID", request_id),
 		WANT("HTTP_X_CORRELATION_ID", correlation_id),
 		WANT("HTTP_TRACEPARENT", traceparent),
+		WANT("HTTP_IF_MATCH", if_match),
 		WANT("HTTP_IF_NONE_MATCH", if_none_match),
 		WANT("HTTP_IDEMPOTENCY_KEY", idempotency_key),
 #undef WANT
@@ -227,6 +229,13 @@ req_header(struct req *rq, const char *name)
 	return NULL;
 }
 
+bool
+req_matches(struct req *rq, const char *json)
+{
+	return rq->if_match == NULL || (json != NULL &&
+	    etag_match(rq->if_match, etag_of(rq, json, strlen(json))));
+}
+
 const char *
 req_body(struct req *rq, size_t *length)
 {
@@ -239,6 +248,7 @@ const void *req_input(struct req *rq) { return rq->input; }
 void req_is_about(struct req *rq, const char *user) { rq->about = user; }
 const char *req_id(struct req *rq) { return rq->id; }
 const char *req_address(struct req *rq) { return rq->address; }
+bool req_is_conditional(struct req *rq) { return rq->if_match != NULL; }
 bool req_failed(struct req *rq) { return rq->decided && rq->error != ERR_NONE; }
 
 void *

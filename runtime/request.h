@@ -43,7 +43,7 @@ struct req {
 	const char	*method, *uri, *query_string, *remote_address;
 	const char	*content_type, *authorization, *forwarded_for, *origin;
 	const char	*request_id, *correlation_id, *traceparent;
-	const char	*if_none_match, *idempotency_key;
+	const char	*if_match, *if_none_match, *idempotency_key;
 	unsigned	 header_count;
 
 	char		*segments[MAX_SEGMENTS];	/* the path, decoded */
@@ -83,7 +83,7 @@ struct req {
 	const char	*body_out;
 	size_t		 body_out_length;
 	void		 (*later)(struct req *);
-	const char	*purge;			/* the cache tag to empty */
+	const char	*purge;			/* the cache tags to empty */
 
 	/* For the log line and the metrics. */
 	uint64_t	 started_us, db_us, redis_us;

@@ -26,11 +26,11 @@ def or_null:
 
 # What a client may send.  Bytes are not characters: of a length in bytes only
 # the upper bound is true of characters too.  In a body null is as good as
-# absent.
+# absent, or clears.
 def input_schema:
 	def member:
-		.required as $required
-		| input_schema | if $required then . else or_null end;
+		(.required or .not_null) as $needed
+		| input_schema | if $needed then . else or_null end;
 	def object:
 		{type: "object", additionalProperties: false,
 			properties: (map({(.name): member}) | add // {})}
@@ -117,6 +117,7 @@ def success_response($shapes):
 		headers: (always
 			+ if .rate != "none" then limit_headers else [] end
 			+ if .cache != null then ["ETag", "X-Cache"] else [] end
+			+ if .if_match and .answer != null then ["ETag"] else [] end
 			+ if .idempotent then ["Idempotent-Replayed"] else [] end
 			| headers)
 	}
@@ -200,6 +201,7 @@ def parameter:
 def parameters:
 	(.input | (inputs("path") + inputs("query")) | map(parameter))
 	+ if .idempotent then [{"$ref": "#/components/parameters/Idempotency-Key"}] else [] end
+	+ if .if_match then [{"$ref": "#/components/parameters/If-Match"}] else [] end
 	+ if .cache != null then [{"$ref": "#/components/parameters/If-None-Match"}] else [] end;
 
 def request_body:
@@ -301,6 +303,9 @@ def components($shapes):
 				description: "Sent again with the same body it gets the first answer again, for 24 hours.",
 				schema: {type: "string", minLength: 1, maxLength: 255},
 				example: "6f1c9e5e-2a43-4d0e-9a53-0f6f2d1b7c11"},
+			"If-Match": {name: "If-Match", in: "header", required: false,
+				description: "The ETag of what is to be changed, as it was read: 412 when it has changed since.",
+				schema: {type: "string"}, example: "\"5f1d7a84db00d2fc\""},
 			"If-None-Match": {name: "If-None-Match", in: "header", required: false,
 				description: "The ETag of the answer already held: 304 when it is still good.",
 				schema: {type: "string"}, example: "\"5f1d7a84db00d2fc\""}

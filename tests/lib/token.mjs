@@ -47,7 +47,7 @@ export function forgeries(genuine, publicPem) {
 		'no signature part': `${parts[0]}.${parts[1]}`,
 		'four parts': `${genuine}.x`,
 		'a changed signature': `${parts[0]}.${parts[1]}.${flipped.toString('base64url')}`,
-		'changed claims': `${parts[0]}.${base64url({ ...claims, role: 'admin' })}.${parts[2]}`,
+		'changed claims': `${parts[0]}.${base64url({ ...claims, role: 'admin', jti: 'another' })}.${parts[2]}`,
 		'alg none': unsigned({ ...header, alg: 'none' }, claims),
 		'alg nOnE': unsigned({ ...header, alg: 'nOnE' }, claims),
 		'alg none with the old signature': `${base64url({ ...header, alg: 'none' })}.${parts[1]}.${parts[2]}`,

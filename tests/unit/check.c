@@ -34,7 +34,7 @@ ENDPOINT(put_thing) = {
 		BODY(on, BOOL, "Whether"),
 		BODY(price, MONEY, "Price"),
 		BODY(weight, NUMBER, "Weight"),
-		BODY(tags, STRS, "Tags", .max = 3),
+		BODY(tags, STRS, "Tags", .max = 3, .not_null = true),
 		BODY(ids, IDS, "Others", .max = 3),
 		BODY(items, LIST, "Lines", .min = 1, .max = 2, .item = line)),
 };
@@ -134,6 +134,16 @@ an_empty_body_lacks_what_is_required(void **state)
 	assert_string_equal(field_code("name"), "required");
 	assert_null(PUT("{\"name\":null}"));
 	assert_string_equal(field_code("name"), "required");
+}
+
+static void
+null_is_refused_where_it_would_say_something(void **state)
+{
+	(void)state;
+	assert_code("\"tags\":null", "tags", "required");
+	assert_code("\"tags\":[]", "tags", "");
+	assert_code("\"color\":null", "color", "");
+	assert_non_null(PUT("{\"name\":\"abc\"}"));
 }
 
 static void
@@ -289,6 +299,7 @@ main(void)
 		cmocka_unit_test(absent_is_null_or_the_preset),
 		cmocka_unit_test(all_bad_fields_are_told_at_once),
 		cmocka_unit_test(an_empty_body_lacks_what_is_required),
+		cmocka_unit_test(null_is_refused_where_it_would_say_something),
 		cmocka_unit_test(text_is_counted_in_characters_or_bytes),
 		cmocka_unit_test(addresses_have_one_at_and_a_domain),
 		cmocka_unit_test(numbers_are_read_without_losing_a_digit),

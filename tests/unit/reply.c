@@ -207,6 +207,18 @@ no_row_is_not_found(void **state)
 }
 
 static void
+cache_tags_to_purge_add_up(void **state)
+{
+	(void)state;
+	BEGIN(.method = "POST", .uri = "/");
+	assert_null(it.purge);
+	cache_purge(&it, "products");
+	assert_string_equal(it.purge, "products");
+	cache_purge(&it, "reviews categories");
+	assert_string_equal(it.purge, "products reviews categories");
+}
+
+static void
 a_rerun_starts_from_nothing(void **state)
 {
 	(void)state;
@@ -257,6 +269,7 @@ main(void)
 		cmocka_unit_test(members_of_the_databases_making_are_added),
 		cmocka_unit_test(an_answer_is_taken_as_it_is),
 		cmocka_unit_test(no_row_is_not_found),
+		cmocka_unit_test(cache_tags_to_purge_add_up),
 		cmocka_unit_test(a_rerun_starts_from_nothing),
 		cmocka_unit_test(a_handler_that_decides_nothing_is_our_fault),
 	};
