@@ -37,6 +37,16 @@ const struct shape product_shape = {
 		OUT(updated_at,       TIME,   "When it last changed")),
 };
 
+const struct shape shortage_shape = {
+	.name = "Shortage",
+	.doc = "A product there is not enough of",
+	.fields = FIELDS(
+		OUT(product_id, ID,  "The product", .example = "1"),
+		OUT(name,       STR, "Its name", .example = "\"Taliouine Saffron\""),
+		OUT(requested,  INT, "How many were asked for", .example = "3"),
+		OUT(available,  INT, "How many there are", .example = "2")),
+};
+
 const struct shape pagination_shape = {
 	.name = "Pagination",
 	.doc = "Where in a list an answer stands",

@@ -10,4 +10,9 @@
 extern const struct shape product_shape;
 extern const struct shape pagination_shape;
 
+/* What insufficient_stock tells. */
+extern const struct shape shortage_shape;
+#define SHORTAGE_DETAIL	{ ERR_INSUFFICIENT_STOCK, FIELDS(		\
+	OUT_OBJECT(products, shortage_shape, "What is short", .many = true)) }
+
 #endif

@@ -6,25 +6,11 @@
  */
 #include "fn.h"
 
-static const struct shape category_shape = {
-	.name = "Category",
-	.doc = "A shelf of the shop",
-	.fields = FIELDS(
-		OUT(id,          ID,   "The category", .example = "1"),
-		OUT(parent_id,   ID,   "What it is a part of", .nullable = true),
-		OUT(name,        STR,  "Its name", .example = "\"Spices\""),
-		OUT(slug,        STR,  "Its name for addresses of pages", .example = "\"spices\""),
-		OUT(description, STR,  "What is there", .nullable = true),
-		OUT(created_at,  TIME, "When it was made"),
-		OUT(updated_at,  TIME, "When it last changed")),
-};
+#include "category_shape.h"
 
 QUERY(all,
-	"SELECT coalesce(json_agg(c ORDER BY c.name, c.id), '[]') FROM ("
-	"SELECT id, parent_id, name, slug, description,"
-	"       ops.wire_time(created_at) AS created_at,"
-	"       ops.wire_time(updated_at) AS updated_at"
-	"  FROM catalog.category) c");
+	"SELECT coalesce(json_agg(c ORDER BY c.name, c.id), '[]')"
+	"  FROM catalog.category_wire c");
 
 ENDPOINT(list_categories) = {
 	.method  = HTTP_GET,

@@ -13,7 +13,7 @@ struct input {
 QUERY(remove_image,
 	"DELETE FROM catalog.product_image i USING ("
 	"  SELECT id FROM catalog.product"
-	"   WHERE id = $1 AND ($4::boolean OR seller_id = $3) FOR NO KEY UPDATE) p"
+	"   WHERE id = $1 AND deleted_at IS NULL AND ($4::boolean OR seller_id = $3) FOR NO KEY UPDATE) p"
 	" WHERE i.product_id = p.id AND i.id = $2");
 
 ENDPOINT(delete_image) = {

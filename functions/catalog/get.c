@@ -1,8 +1,8 @@
 /*
  * GET /api/products/{id}
  *
- * One product.  Its seller and admins see what it cost them, and see it after
- * it was taken off sale; for everybody else it is then not there.
+ * One product.  Its seller and admins see what it cost them, and see it while
+ * it is off sale; for everybody else it is then not there.
  */
 #include "fn.h"
 
@@ -20,7 +20,8 @@ QUERY(for_seller,
 	"       THEN row_to_json(w)"
 	"       ELSE (SELECT row_to_json(a) FROM catalog.product_wire a WHERE a.id = w.id) END"
 	"  FROM catalog.product_wire_seller w"
-	" WHERE id = $1 AND (is_active OR $3 OR seller_id = $2)");
+	" WHERE id = $1 AND (is_active OR (($3 OR seller_id = $2) AND EXISTS ("
+	"       SELECT FROM catalog.product p WHERE p.id = $1 AND p.deleted_at IS NULL)))");
 
 ENDPOINT(get_product) = {
 	.method  = HTTP_GET,

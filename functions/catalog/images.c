@@ -16,7 +16,7 @@ QUERY(list,
 	"SELECT (SELECT coalesce(json_agg(" IMAGE_JSON " ORDER BY i.place), '[]')"
 	"          FROM catalog.product_image_wire i WHERE i.product_id = p.id)"
 	"  FROM catalog.product p"
-	" WHERE p.id = $1 AND (p.is_active OR $3::boolean OR p.seller_id = $2)");
+	" WHERE p.id = $1 AND p.deleted_at IS NULL AND (p.is_active OR $3::boolean OR p.seller_id = $2)");
 
 ENDPOINT(list_images) = {
 	.method  = HTTP_GET,

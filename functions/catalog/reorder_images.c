@@ -16,7 +16,7 @@ struct input {
 /* The product's row keeps others from its pictures meanwhile. */
 QUERY(lock_product,
 	"SELECT id FROM catalog.product"
-	" WHERE id = $1 AND ($3::boolean OR seller_id = $2) FOR NO KEY UPDATE");
+	" WHERE id = $1 AND deleted_at IS NULL AND ($3::boolean OR seller_id = $2) FOR NO KEY UPDATE");
 
 QUERY(all_are_named,
 	"SELECT ARRAY(SELECT i.id FROM catalog.product_image i WHERE i.product_id = $1 ORDER BY 1)"

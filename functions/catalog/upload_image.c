@@ -23,7 +23,8 @@ struct input {
 
 QUERY(count_images,
 	"SELECT (SELECT count(*) FROM catalog.product_image i WHERE i.product_id = p.id) AS n"
-	"  FROM catalog.product p WHERE p.id = $1 AND ($3::boolean OR p.seller_id = $2)");
+	"  FROM catalog.product p WHERE p.id = $1"
+	"   AND p.deleted_at IS NULL AND ($3::boolean OR p.seller_id = $2)");
 
 /* One that is written down and unused is safe from collection again. */
 QUERY(write_down,

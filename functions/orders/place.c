@@ -13,6 +13,7 @@
 #include "lease.h"
 #include "money.h"
 #include "order_shape.h"
+#include "product_shape.h"
 #include "saga.h"
 
 struct input {
@@ -38,16 +39,6 @@ static const struct field line[] = {
 	ITEM("quantity",  INT, "How many", .required = true, .min = 1, .max = 10000,
 	    .example = "2"),
 	{ .where = F_END }
-};
-
-static const struct shape shortage_shape = {
-	.name = "Shortage",
-	.doc = "A product there is not enough of",
-	.fields = FIELDS(
-		OUT(product_id, ID,  "The product", .example = "1"),
-		OUT(name,       STR, "Its name", .example = "\"Taliouine Saffron\""),
-		OUT(requested,  INT, "How many were to be ordered", .example = "3"),
-		OUT(available,  INT, "How many there are", .example = "2")),
 };
 
 ENDPOINT(place_order) = {
@@ -77,8 +68,7 @@ ENDPOINT(place_order) = {
 	.answer  = &order_shape,
 	.errors  = ERRORS(ERR_PRODUCT_NOT_FOUND, ERR_INSUFFICIENT_STOCK,
 	    ERR_ORDER_TOTAL_OUT_OF_RANGE),
-	.details = DETAILS({ ERR_INSUFFICIENT_STOCK, FIELDS(
-		OUT_OBJECT(products, shortage_shape, "What is short", .many = true)) }),
+	.details = DETAILS(SHORTAGE_DETAIL),
 };
 
 static const char *

@@ -30,8 +30,9 @@ ENDPOINT(erase_account) = {
 	.rate    = RATE_GENERAL,
 	/* No transaction is open while the password is hashed. */
 	.commit  = COMMIT_EACH,
-	/* What an erased seller sold is for sale no more. */
-	.purges  = "products",
+	/* What an erased seller sold is for sale no more, and what somebody
+	 * erased thought of others' goods is not told. */
+	.purges  = "products reviews",
 	.input   = FIELDS(
 		OLD_PASSWORD(password, "password", "The account's, to be sure")),
 	.output  = FIELDS(

@@ -25,7 +25,7 @@ ENDPOINT(export_account) = {
 		OUT_OBJECT(orders, order_shape, "Every order", .many = true),
 		OUT_OBJECT(order_history, order_change_shape, "What they have been through", .many = true),
 		OUT_OBJECT(payments, payment_shape, "Every payment", .many = true),
-		OUT(catalog,  JSON, "What they sell"),
+		OUT(catalog,  JSON, "What they sell, and what they think of what others do"),
 		OUT(audit,    JSON, "What was done by them and to them, of note", .many = true)),
 };
 

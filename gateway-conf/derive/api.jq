@@ -80,7 +80,7 @@ def subject:
 def subjects: {
 	auth:       "Accounts and sessions: sign up, sign in, stay signed in.",
 	users:      "The signed-in user.",
-	catalog:    "Products and categories.",
+	catalog:    "Products, categories, stock and reviews.",
 	orders:     "Placing orders and following them.",
 	payments:   "Paying for orders, through Stripe.",
 	gateway:    "What this is, and whether it is well.",

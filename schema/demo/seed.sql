@@ -79,8 +79,8 @@ pictured AS (
 stocked AS (
 	INSERT INTO catalog.stock (product_id, received, available)
 	SELECT a.id, d.stock, d.stock FROM added a JOIN demo_product d USING (slug))
-INSERT INTO catalog.inventory_log (product_id, change, reason, changed_by, created_at)
-SELECT a.id, d.stock, 'initial stock', a.seller_id, a.created_at
+INSERT INTO catalog.inventory_log (product_id, change, quantity, balance, reason, changed_by, created_at)
+SELECT a.id, d.stock, d.stock, d.stock, 'initial stock', a.seller_id, a.created_at
   FROM added a JOIN demo_product d USING (slug)
  WHERE d.stock > 0
  ORDER BY a.id;

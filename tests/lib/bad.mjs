@@ -54,6 +54,9 @@ const NOT_OBJECTS = {
 	'nothing at all': '', 'white space': '  \n', 'an array': '[]', 'a string': '"x"', 'a number': '1', 'null': 'null', 'true': 'true',
 };
 
+/* A path that is only known once the test's things are made is a function. */
+const at = (path) => typeof path === 'function' ? path() : path;
+
 /*
  * `token`: a function that makes the bearer token, or nothing.  No request
  * here may have an effect, so the bodies need not fit the endpoint.
@@ -61,20 +64,20 @@ const NOT_OBJECTS = {
 export function refusesBadBodies(method, path, token = () => undefined) {
 	test('bodies that are not JSON are 400', async () => {
 		for (const [name, body] of Object.entries(MALFORMED)) {
-			const answer = await call(method, path, { body, token: await token() });
+			const answer = await call(method, at(path), { body, token: await token() });
 			assert.equal(`${name}: ${answer.status} ${answer.json.code}`, `${name}: 400 malformed_request`);
 		}
 	});
 
 	test('32 levels of nesting are read', async () => {
-		const answer = await refuse(400, 'invalid_input', method, path,
+		const answer = await refuse(400, 'invalid_input', method, at(path),
 		    { body: nested(31), token: await token() });
 		assert.ok(answer.json.errors.some((entry) => entry.field === 'x'), answer.text);
 	});
 
 	test('JSON that is not an object is 400', async () => {
 		for (const [name, body] of Object.entries(NOT_OBJECTS)) {
-			const answer = await call(method, path, { body, token: await token() });
+			const answer = await call(method, at(path), { body, token: await token() });
 			/* Where every field is optional, nothing is a body too. */
 			if (body !== '' || answer.status !== 200)
 				assert.equal(`${name}: ${answer.status}`, `${name}: 400`);
@@ -84,19 +87,19 @@ export function refusesBadBodies(method, path, token = () => undefined) {
 	test('content types other than JSON are 415', async () => {
 		for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x',
 		    'application/jsonp', 'application/json-patch+json', 'text/json', 'application', null])
-			await refuse(415, 'unsupported_media_type', method, path,
+			await refuse(415, 'unsupported_media_type', method, at(path),
 			    { body: '{}', type, token: await token() });
 	});
 
 	test('JSON content types with parameters are accepted', async () => {
 		for (const type of ['application/json; charset=utf-8', 'Application/JSON', 'application/json;charset=UTF-8']) {
-			const answer = await call(method, path, { body: '{"nosuchfield":1}', type, token: await token() });
+			const answer = await call(method, at(path), { body: '{"nosuchfield":1}', type, token: await token() });
 			assert.equal(`${type}: ${answer.json.code}`, `${type}: invalid_input`);
 		}
 	});
 
 	test('unknown fields are 400 and named', async () => {
-		const answer = await refuse(400, 'invalid_input', method, path, {
+		const answer = await refuse(400, 'invalid_input', method, at(path), {
 			json: { nosuchfield: 1, __proto: 2, constructor: 3 }, token: await token(),
 		});
 		const named = answer.json.errors.map((entry) => entry.field);
@@ -105,7 +108,7 @@ export function refusesBadBodies(method, path, token = () => undefined) {
 	});
 
 	test('a body over 1 MiB is 413', async () => {
-		await refuse(413, 'body_too_large', method, path, {
+		await refuse(413, 'body_too_large', method, at(path), {
 			body: JSON.stringify({ x: 'a'.repeat(1024 * 1024) }), token: await token(),
 		});
 	});
@@ -113,7 +116,7 @@ export function refusesBadBodies(method, path, token = () => undefined) {
 
 /* Missing, malformed, forged, expired and misdirected tokens: 401. */
 export function refusesBadTokens(method, path, person, { json } = {}) {
-	const ask = (headers) => refuse(401, 'unauthenticated', method, path, { json, headers });
+	const ask = (headers) => refuse(401, 'unauthenticated', method, at(path), { json, headers });
 
 	test('no token, or something else in its place, is 401', async () => {
 		const { token } = await person();
@@ -129,7 +132,7 @@ export function refusesBadTokens(method, path, person, { json } = {}) {
 		const publicPem = readFileSync(join(need('SOUK_RUN'), 'keys', 'public', `${kid}.pem`), 'utf8');
 
 		for (const [name, forged] of Object.entries(forgeries(token, publicPem))) {
-			const answer = await call(method, path, { json, token: forged });
+			const answer = await call(method, at(path), { json, token: forged });
 			assert.equal(`${name}: ${answer.status} ${answer.json?.code}`, `${name}: 401 unauthenticated`);
 		}
 	});

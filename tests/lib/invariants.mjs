@@ -21,6 +21,28 @@ const ALWAYS = {
 		                    coalesce(sum(quantity) FILTER (WHERE reservation = 'sold'), 0) AS gone
 		               FROM orders.item GROUP BY product_id) l USING (product_id)
 		 WHERE s.reserved <> coalesce(l.held, 0) OR s.sold <> coalesce(l.gone, 0)`,
+	'V1 the inventory log adds up to the stock': `
+		SELECT s.* FROM catalog.stock s
+		  LEFT JOIN (SELECT product_id, sum(change) AS available,
+		                    coalesce(sum(quantity) FILTER (WHERE kind = 'sold'), 0) AS sold,
+		                    coalesce(sum(quantity) FILTER (WHERE kind = 'reserved'), 0)
+		                  - coalesce(sum(quantity) FILTER (WHERE kind IN ('released', 'sold')), 0) AS reserved
+		               FROM catalog.inventory_log GROUP BY product_id) l USING (product_id)
+		 WHERE s.available <> coalesce(l.available, 0) OR s.reserved <> coalesce(l.reserved, 0)
+		    OR s.sold <> coalesce(l.sold, 0)`,
+	'a product\'s rating is that of its reviews': `
+		SELECT p.id, p.rating_sum, p.rating_count, p.rating_average, r.* FROM catalog.product p
+		  LEFT JOIN (SELECT product_id, count(*) AS n, sum(rating) AS total, round(avg(rating), 2) AS mean
+		               FROM catalog.review WHERE hidden_at IS NULL GROUP BY product_id) r ON r.product_id = p.id
+		 WHERE p.rating_count <> coalesce(r.n, 0) OR p.rating_sum <> coalesce(r.total, 0)
+		    OR p.rating_average <> coalesce(r.mean, 0)`,
+	'no category is below itself': `
+		WITH RECURSIVE above AS (
+			SELECT id, parent_id FROM catalog.category WHERE parent_id IS NOT NULL
+			UNION
+			SELECT a.id, c.parent_id FROM above a JOIN catalog.category c ON c.id = a.parent_id
+			 WHERE c.parent_id IS NOT NULL)
+		SELECT * FROM above WHERE id = parent_id`,
 	'V3 sold lines are of orders that were paid': `
 		SELECT i.* FROM orders.item i JOIN orders.orders o ON o.id = i.order_id
 		 WHERE (i.reservation = 'sold')

@@ -8,8 +8,8 @@
  *   path      where
  *   sent      what is sent, as options of call(): { json } or { body, type }
  *   other     the same with another body that would be accepted too
- *   refused   a body that passes as input but is refused all the same; none
- *             where nothing is
+ *   refused   a body, and where it depends on that a path, that passes as input
+ *             but is refused all the same; none where nothing is
  *   effects   counts what the request has made
  */
 import assert from 'node:assert/strict';
@@ -18,7 +18,7 @@ import { endpoints } from './described.mjs';
 import { form } from './form.mjs';
 import { mailsAreOut, mailsTo, SUBJECTS } from './mail.mjs';
 import { unlike } from './pictures.mjs';
-import { ADDRESS, customer, freshEmail, lines, PASSWORD, product, seller, unique } from './shop.mjs';
+import { ADDRESS, customer, freshEmail, lines, newAdmin, PASSWORD, product, seller, unique } from './shop.mjs';
 import { value } from './sql.mjs';
 
 async function mails(email, subject) {
@@ -89,6 +89,45 @@ const REPEATED = {
 		};
 	},
 
+	async create_category() {
+		const who = await newAdmin();
+		const name = `Shelf ${unique()}`;
+		return {
+			who,
+			path: '/api/categories',
+			sent: { json: { name } },
+			other: { json: { name, description: 'Another' } },
+			effects: () => value`SELECT count(*) FROM catalog.category WHERE name = ${name}`,
+		};
+	},
+
+	async adjust_stock() {
+		const who = await seller();
+		const { id } = await product(who, { stock_quantity: 10 });
+		const adjust = (change) => ({ json: { change, reason: 'count' } });
+		return {
+			who,
+			path: `/api/products/${id}/stock`,
+			sent: adjust(3),
+			other: adjust(4),
+			refused: adjust(-1000),
+			effects: () => value`SELECT count(*) FROM catalog.inventory_log WHERE product_id = ${id} AND reason = 'count'`,
+		};
+	},
+
+	async create_review() {
+		const who = await customer();
+		const { id } = await product(await seller());
+		return {
+			who,
+			path: `/api/products/${id}/reviews`,
+			sent: { json: { rating: 5 } },
+			other: { json: { rating: 4 } },
+			refused: { json: { rating: 5 }, path: '/api/products/999999999999/reviews' },
+			effects: () => value`SELECT count(*) FROM catalog.review WHERE product_id = ${id} AND user_id = ${who.id}`,
+		};
+	},
+
 	async place_order() {
 		const who = await customer();
 		const { id } = await product(await seller(), { stock_quantity: 1000 });
@@ -107,7 +146,7 @@ const REPEATED = {
 /* Sends it, or something in its place, under a key; from anywhere. */
 export function send(endpoint, request, key, what = request.sent) {
 	const ask = request.who ?? { call };
-	return ask.call(endpoint.method, request.path, { ...what, key, address: newAddress() });
+	return ask.call(endpoint.method, what.path ?? request.path, { ...what, key, address: newAddress() });
 }
 
 /* The endpoints that take a key, each with its maker of requests. */

@@ -75,7 +75,7 @@ export async function admin() {
 	return new Person(session.user, need('ADMIN_PASSWORD'), session);
 }
 
-/* Another one, whose sessions and password no other test uses. */
+/* Another one, whose sessions, password and rate limit no other test uses. */
 export async function newAdmin() {
 	const { run } = await import('./sql.mjs');
 	const who = await customer();
@@ -217,4 +217,28 @@ export function assertPagination(pagination) {
 	assert.deepEqual(names.sort(), [...PAGINATION].sort());
 	assert.equal(pagination.totalPages, Math.ceil(pagination.total / pagination.limit));
 	assert.ok(pagination.next_cursor === null || typeof pagination.next_cursor === 'string');
+}
+
+export const REVIEW = ['id', 'product_id', 'user_id', 'rating', 'title', 'comment',
+    'is_verified_purchase', 'is_hidden', 'created_at', 'updated_at'];
+export const CATEGORY = ['id', 'parent_id', 'name', 'slug', 'description', 'created_at', 'updated_at'];
+
+export function assertReview(found) {
+	assertMembers(found, REVIEW, 'review');
+	assert.ok(Number.isSafeInteger(found.id) && found.rating >= 1 && found.rating <= 5);
+	for (const name of ['is_verified_purchase', 'is_hidden'])
+		assert.equal(typeof found[name], 'boolean', name);
+	assertTimes(found, ['created_at', 'updated_at']);
+}
+
+export async function review(author, productId, more = {}) {
+	return (await author.call('POST', `/api/products/${productId}/reviews`, {
+		json: { rating: 4, title: 'Fine', comment: 'It shines', ...more }, expect: 201,
+	})).json;
+}
+
+export async function category(boss, more = {}) {
+	return (await boss.call('POST', '/api/categories', {
+		json: { name: `Shelf ${unique()}`, ...more }, expect: 201,
+	})).json;
 }

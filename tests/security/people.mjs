@@ -4,22 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import { call, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
-import { ADDRESS, customer, freshEmail, lines, login, PASSWORD, place, product, seller, unique } from '../lib/shop.mjs';
-import { one, run } from '../lib/sql.mjs';
+import { ADDRESS, category, customer, freshEmail, lines, login, newAdmin, place, product, seller, unique } from '../lib/shop.mjs';
 import { decode, sign } from '../lib/token.mjs';
-
-/* An admin of one's own: what is done to it, happens to nobody else. */
-export async function freshAdmin() {
-	const person = await customer();
-
-	await run`UPDATE users.account SET role = 'admin' WHERE id = ${person.id}`;
-	person.token = (await login(person.email, PASSWORD)).accessToken;
-	return person;
-}
 
 export async function everybody() {
 	const [buyer, otherBuyer, vendor, otherVendor, boss] = await Promise.all(
-	    [customer(), customer(), seller(), seller(), freshAdmin()]);
+	    [customer(), customer(), seller(), seller(), newAdmin()]);
 	return { buyer, otherBuyer, vendor, otherVendor, boss };
 }
 
@@ -53,9 +43,7 @@ export function callers({ buyer, otherBuyer, vendor, otherVendor, boss }) {
  */
 const aProduct = async ({ vendor }) => (await product(vendor)).id;
 const anOrder = async (people) => (await place(people.buyer, lines([await aProduct(people), 1]))).id;
-const aCategory = async () => (await one`
-	WITH c AS (INSERT INTO catalog.category (name, slug) VALUES (${`Sort ${unique()}`}, ${`sort-${unique()}`}) RETURNING id)
-	SELECT id FROM c`).id;
+const aCategory = async ({ boss }) => (await category(boss)).id;
 const aUser = async () => (await customer()).id;
 const aSession = async ({ buyer }) => decode((await login(buyer.email, buyer.password)).accessToken).claims.sid;
 

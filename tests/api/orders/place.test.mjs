@@ -123,7 +123,7 @@ test('a failed order does not use up its Idempotency-Key\'s effect', async () =>
 	const json = body(lines([scarce.id, 1]));
 	await buyer.refuse(409, 'insufficient_stock', 'POST', PATH, { key, json });
 	const count = await orders();
-	await run`UPDATE catalog.stock SET received = 1, available = 1 WHERE product_id = ${scarce.id}`;
+	await owner.call('PUT', `/api/products/${scarce.id}`, { json: { stock_quantity: 1 }, expect: 200 });
 	const answer = await buyer.call('POST', PATH, { key, json });
 	/* Either the refusal is remembered or the request is made anew. */
 	assert.equal(await orders(), count + (answer.status === 201 ? 1 : 0));
