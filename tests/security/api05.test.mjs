@@ -10,7 +10,7 @@ import { endpoints } from '../lib/described.mjs';
 import { need } from '../lib/env.mjs';
 import { customer, product, seller } from '../lib/shop.mjs';
 import { run, value } from '../lib/sql.mjs';
-import { freshAdmin } from './people.mjs';
+import { everybody } from './people.mjs';
 import { risk } from './risk.mjs';
 
 const case_ = risk(5);
@@ -19,7 +19,7 @@ let buyer;
 let boss;
 
 before(async () => {
-	[buyer, boss] = [await customer(), await freshAdmin()];
+	({ buyer, boss } = await everybody());
 });
 
 case_('internal functions want the service token, of everybody', async () => {
@@ -97,4 +97,31 @@ case_('an account that is closed can do nothing more', async () => {
 	await redis(`DEL session:${decode(gone.token).claims.sid}`);
 	for (const { method, path } of endpoints.filter(({ access }) => ['user', 'seller', 'admin'].includes(access)))
 		await refuse(401, 'unauthenticated', method, path.replace(/\{[^}]+\}/, '1'), { token: gone.token, json: method === 'GET' ? undefined : {} });
+});
+
+/* What the contract says of whole families, whatever an endpoint declares. */
+const LEAST = [
+	[/^(POST|PUT|DELETE) \/api\/products(?!.*\/reviews)/, 'seller'],
+	[/^GET \/api\/products\/\{id\}\/stock/, 'seller'],
+	[/^PUT \/api\/orders\/\{id\}\/(status|tracking)$/, 'seller'],
+	[/^(POST|PUT|DELETE) \/api\/categories/, 'admin'],
+	[/^(GET \/api\/users|PUT \/api\/users\/\{id\})$/, 'admin'],
+	[/^\w+ \/api\/admin\//, 'admin'],
+	[/^POST \/api\/payments\/refund$/, 'admin'],
+	[/^\w+ \/internal\//, 'service'],
+	[/^GET \/metrics$/, 'operator'],
+	[/^\w+ \/api\/orders/, 'user'],
+	[/^\w+ \/api\/users/, 'user'],
+	[/^(?!POST \/api\/payments\/webhook$)\w+ \/api\/payments/, 'user'],
+];
+
+case_('no endpoint declares less than the contract asks of its like', () => {
+	for (const { method, path, access } of endpoints) {
+		const name = `${method} ${path}`;
+		const rule = LEAST.find(([pattern]) => pattern.test(name));
+		if (rule)
+			assert.equal(`${name} is for ${access}`, `${name} is for ${rule[1]}`);
+	}
+	for (const [pattern] of LEAST.filter(([, least]) => ['service', 'operator', 'user'].includes(least)))
+		assert.ok(endpoints.some(({ method, path }) => pattern.test(`${method} ${path}`)), String(pattern));
 });
