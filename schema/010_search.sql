@@ -23,6 +23,17 @@ CREATE TRIGGER stock_ran_out_or_came AFTER UPDATE OF available ON catalog.stock
 	FOR EACH ROW WHEN ((OLD.available > 0) <> (NEW.available > 0))
 	EXECUTE FUNCTION catalog.stock_ran_out_or_came();
 
+-- Tags come back as they were sent, and are looked for as people type them:
+-- capitals, spaces and the commas that separate tags in a query do not count.
+CREATE FUNCTION catalog.folded_tags(p_tags text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT coalesce(array_agg(folded), '{}')
+	  FROM (SELECT trim(lower(regexp_replace(t, '[[:space:],]+', ' ', 'g'))) AS folded
+	          FROM unnest(p_tags) t) tags
+	 WHERE folded <> '');
+DROP INDEX catalog.product_tags;
+CREATE INDEX product_tags ON catalog.product USING gin (catalog.folded_tags(tags));
+
 -- Counting what is for sale, and each order of the list, walks an index.
 CREATE INDEX product_active ON catalog.product (id) WHERE is_active;
 CREATE INDEX product_featured ON catalog.product (id) WHERE is_active AND is_featured;
@@ -155,7 +166,8 @@ BEGIN
 		'p.seller_id = ' || p_seller,
 		'p.price >= ' || p_min_price,
 		'p.price <= ' || p_max_price,
-		'p.tags @> string_to_array(' || quote_literal(p_tags) || ', '','')',
+		'catalog.folded_tags(p.tags) @> catalog.folded_tags(string_to_array('
+			|| quote_literal(p_tags) || ', '',''))',
 		'p.search @@ ' || quote_literal(p_search) || '::tsquery',
 		'p.is_featured = ' || p_featured,
 		'p.in_stock = ' || p_in_stock)
@@ -164,7 +176,7 @@ BEGIN
 END $$;
 
 GRANT SELECT ON catalog.search_word TO souk_catalog;
-GRANT EXECUTE ON FUNCTION catalog.words(text), catalog.search_word_meant(text),
+GRANT EXECUTE ON FUNCTION catalog.folded_tags(text[]), catalog.words(text), catalog.search_word_meant(text),
 	catalog.search_understood(text), catalog.list_estimate(bigint[], bigint,
 	bigint, bigint, text, text, boolean, boolean) TO souk_catalog;
 

@@ -14,18 +14,15 @@ ALTER TABLE catalog.product
 DROP INDEX catalog.product_sku;
 CREATE UNIQUE INDEX product_sku ON catalog.product (seller_id, sku) WHERE deleted_at IS NULL;
 
--- Tags as they are kept and looked for: lower case, single spaces, each once,
--- in the order given.  A comma separates tags, so none has one.
-CREATE FUNCTION catalog.normal_tags(p_tags text[]) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT coalesce(array_agg(tag ORDER BY first), '{}')
-	  FROM (SELECT trim(lower(regexp_replace(t, '[[:space:],]+', ' ', 'g'))) AS tag,
-	               min(place) AS first
-	          FROM unnest(p_tags) WITH ORDINALITY u (t, place) GROUP BY 1) tags
-	 WHERE tag <> '';
-$$;
-UPDATE catalog.product SET tags = catalog.normal_tags(tags)
- WHERE tags <> catalog.normal_tags(tags);
+-- Tags as they were sent, in that order, but for repetitions and what says
+-- nothing.
+CREATE FUNCTION catalog.distinct_tags(p_tags text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT coalesce(array_agg(tag ORDER BY place), '{}')
+	  FROM (SELECT DISTINCT ON (catalog.folded_tags(ARRAY[t])) t AS tag, place
+	          FROM unnest(p_tags) WITH ORDINALITY u (t, place)
+	         WHERE cardinality(catalog.folded_tags(ARRAY[t])) > 0
+	         ORDER BY catalog.folded_tags(ARRAY[t]), place) firsts);
 
 -- A name for the address of a page.
 CREATE FUNCTION catalog.slug_of(p_name text, p_otherwise text) RETURNS text
@@ -380,7 +377,7 @@ $$;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON catalog.review, catalog.category TO souk_catalog;
 GRANT SELECT ON catalog.category_wire, catalog.review_wire TO souk_catalog;
-GRANT EXECUTE ON FUNCTION catalog.normal_tags(text[]), catalog.slug_of(text, text),
+GRANT EXECUTE ON FUNCTION catalog.distinct_tags(text[]), catalog.slug_of(text, text),
 	catalog.add_category(text, text, bigint),
 	catalog.adjust_stock(bigint, bigint, text, bigint),
 	catalog.set_stock(bigint, bigint, text, bigint) TO souk_catalog;

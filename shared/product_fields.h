@@ -32,7 +32,7 @@
 	BODY(weight, NUMBER, "In kilograms", .example = "\"0.250\""),	\
 	BODY(compare_at_price, MONEY, "What it cost before"),		\
 	BODY(cost_per_item, MONEY, "What it cost you; shown to you only"), \
-	BODY(tags, STRS, "Words to find it by; kept in lower case, each once", \
+	BODY(tags, STRS, "Words to find it by, each once; capitals do not count", \
 	    .not_null = !(is_new), .max = 50, .example = "[\"spice\", \"saffron\"]"), \
 	BODY(is_featured, BOOL, "Show it first", .not_null = !(is_new))
 

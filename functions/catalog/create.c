@@ -21,7 +21,7 @@ QUERY(add_product,
 	"        description, category_id, sku, barcode, weight, compare_at_price,"
 	"        cost_per_item, tags, is_featured)"
 	" VALUES ($1, $2, $3, catalog.product_slug($3, $15), $4, $5, $6, $7, $8, $9, $10, $11,"
-	"        catalog.normal_tags(ARRAY(SELECT json_array_elements_text($12))),"
+	"        catalog.distinct_tags(ARRAY(SELECT json_array_elements_text($12))),"
 	"        coalesce($13, false))"
 	" ON CONFLICT DO NOTHING RETURNING id),"
 	" stocked AS ("

@@ -36,7 +36,7 @@ QUERY(change,
 	OR_CLEARED("compare_at_price", "$10::bigint")
 	OR_CLEARED("cost_per_item", "$11::bigint")
 	"  tags = CASE WHEN $12::json IS NULL THEN tags ELSE"
-	"         catalog.normal_tags(ARRAY(SELECT json_array_elements_text($12))) END,"
+	"         catalog.distinct_tags(ARRAY(SELECT json_array_elements_text($12))) END,"
 	"  is_featured = coalesce($13::boolean, is_featured),"
 	"  is_active = coalesce($14::boolean, is_active), updated_at = now()"
 	" WHERE id = $1");

@@ -105,9 +105,9 @@ test('text comes back as it was sent, whatever it is', async () => {
 
 	for (const text of [...SQL, '<script>alert(1)</script>', '{{7*7}}', '${7*7}', '%s%n%x', '../../etc/passwd', '=1+1', '\ttab\nnewline\r\n', 'مرحبا', 'שלום', '\u202egnp.exe', '\u200bzero', 'e\u0301', '𝕊𝕠𝕦𝕜', '🐪🏜️', '👩‍👩‍👧', '\ufeffbom', '\u2028line', '\ufffd', '\uffff', '\u0001\u001f\u007f', '日本語']) {
 		const name = `${text} ${unique()}`;
-		const made = await product(vendor, { name, description: text });
+		const made = await product(vendor, { name, description: text, tags: [text] });
 		const got = (await call('GET', `/api/products/${made.id}`, { expect: 200 })).json;
-		assert.deepEqual([got.name, got.description], [name, text]);
+		assert.deepEqual([got.name, got.description, got.tags], [name, text, [text]]);
 		const placed = await place(buyer, lines([made.id, 1]), { body: { ...ADDRESS, customerNotes: text, shippingCity: `x${text}`.slice(0, 100) } });
 		assert.equal(placed.customer_notes, text);
 		assert.equal(placed.items[0].product_name, name);
