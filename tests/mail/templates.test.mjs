@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { call } from '../lib/client.mjs';
 import { assertSound, mailTo } from '../lib/mail.mjs';
-import { customer } from '../lib/shop.mjs';
+import { product, seller } from '../lib/shop.mjs';
 import { rows, run } from '../lib/sql.mjs';
 
 const directory = join(resolve(dirname(fileURLToPath(import.meta.url)), '..', '..'), 'shared', 'mail');
@@ -17,12 +17,19 @@ const read = (name) => readFileSync(join(directory, name), 'utf8');
 const templates = [...new Set(readdirSync(directory).map((name) => name.replace(/\.(txt|html)$/, '')))];
 const placeholders = (text) => [...new Set(text.match(/\{\{[^}]*\}\}/g) ?? [])].sort();
 
-/* What makes the shop send it to that person. */
+/* What makes the shop send it to that person; the subject, where it has words of
+ * its own. */
 const CAUSES = {
-	verify_email: async () => {},	/* customer() has registered */
+	verify_email: async () => {},	/* seller() has registered */
 	reset_password: (person) => call('POST', '/api/auth/forgot-password', { json: { email: person.email }, expect: 202 }),
 	password_changed: (person) => run`SELECT ops.job_add('mail',
 	    jsonb_build_object('template', 'password_changed', 'user', ${person.id}::bigint))`,
+	low_stock: async (owner) => {
+		await run`UPDATE users.account SET email_verified = true WHERE id = ${owner.id}`;
+		const goods = await product(owner, { stock_quantity: 10, low_stock_threshold: 4 });
+		await owner.call('POST', `/api/products/${goods.id}/stock`, { json: { change: -7, reason: 'broken' }, expect: 200 });
+		return `${goods.name}: 3 left`;
+	},
 };
 
 test('each template has its function, and each function its template', async () => {
@@ -41,9 +48,9 @@ for (const name of templates)
 			assert.ok(line.length <= 76 && line === line.trimEnd(), line);
 		assert.doesNotMatch(html, /<(script|img|link|iframe)|\bsrc=|url\(/, 'nothing is fetched when it is read');
 
-		const person = await customer();
-		await CAUSES[name](person);
-		const mail = await mailTo(person.email, placeholders(subject).length ? undefined : subject);
+		const person = await seller();
+		const said = await CAUSES[name](person);
+		const mail = await mailTo(person.email, placeholders(subject).length ? said : subject);
 		assertSound(mail, person.email);
 		assert.equal(mail.token !== undefined, text.includes('{{token}}'));
 	});
