@@ -170,12 +170,14 @@ answer(struct req *rq)
 	access_check(rq, &g);
 	if (!rq->decided && rq->input == NULL)
 		input_read(rq);
-	if (rq->decided || !key_is_sound(rq))
-		return;
-	if (g.cached_body != NULL)
-		answer_from_cache(rq, &g);
-	else
-		answer_from_handler(rq, &g);
+	if (!rq->decided && key_is_sound(rq)) {
+		if (g.cached_body != NULL)
+			answer_from_cache(rq, &g);
+		else
+			answer_from_handler(rq, &g);
+	}
+	if (!succeeded(rq))
+		guard_give_up(rq, &g);
 }
 
 void

@@ -10,10 +10,15 @@
 
 COUNTER(hits, "cache_hits_total", "", "Answers given from the cache");
 COUNTER(misses, "cache_misses_total", "", "Answers that had to be made");
+COUNTER(unpurged, "cache_purges_failed_total", "",
+    "Writes that Redis could not be told of; what it keeps is old until it expires");
 
 enum {
+	MAX_TAGS = 8,
 	SESSION_SECONDS = 15,
-	DOUBT_SECONDS = 120	/* longer than any request may take */
+	DOUBT_SECONDS = 120,	/* longer than any request may take */
+	FILL_US = 1000000,	/* for somebody else to make an answer */
+	FILL_LOOK_US = 3000
 };
 
 static int64_t
@@ -137,6 +142,58 @@ read_values(struct req *rq, struct guard *g, const redisReply *values, bool sess
 		    kept == NULL ? values->element[at + 1] : NULL);
 }
 
+/* Whoever has the key makes the answer.  It names the tag's version, so that
+ * after a purge nobody waits for an answer that is old already. */
+static bool
+may_fill(struct req *rq, struct guard *g)
+{
+	struct redis_flight f = { 0 };
+	bool up;
+
+	REDIS_ADD(&f, "SET", g->fill_key, "1", "NX", "PX", text(rq, 2 * FILL_US / 1000));
+	REDIS_ADD(&f, "GET", cache_key(rq));
+	up = redis_fly(rq, &f);
+	if (up && f.replies[0]->type == REDIS_REPLY_NIL)
+		g->fill_key = NULL;		/* it is somebody else's */
+	if (up)
+		read_cached(rq, g, f.replies[1]);
+	redis_flight_end(&f);
+	return !up || g->fill_key != NULL;
+}
+
+/*
+ * Of many who find an answer missing, one makes it and the others wait for it.
+ * They do not wait for long: one who died making it holds nobody up.
+ */
+static void
+fill_alone(struct req *rq, struct guard *g)
+{
+	const struct timespec pause = { 0, FILL_LOOK_US * 1000 };
+	const char *key = fmt(rq, "fill:%s:%s", cache_key(rq), g->cache_tag);
+	uint64_t start = now_us();
+
+	for (;;) {
+		g->fill_key = key;
+		if (may_fill(rq, g) || g->cached_body != NULL || now_us() - start >= FILL_US)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	if (g->cached_body != NULL)
+		guard_give_up(rq, g);
+}
+
+void
+guard_give_up(struct req *rq, const struct guard *g)
+{
+	struct redis_flight f = { 0 };
+
+	if (g->fill_key == NULL)
+		return;
+	REDIS_ADD(&f, "DEL", g->fill_key);
+	redis_fly(rq, &f);
+	redis_flight_end(&f);
+}
+
 static const char *
 session_key(struct req *rq, const char *session)
 {
@@ -167,6 +224,8 @@ guard_ask(struct req *rq, struct guard *g)
 		read_values(rq, g, f.replies[claims.count > 0], rq->session != NULL,
 		    cache, kept);
 	redis_flight_end(&f);
+	if (g->cache_tag != NULL && g->cached_body == NULL && !rq->decided)
+		fill_alone(rq, g);
 	if (cache && up) {
 		rq->cache_state = g->cached_body != NULL ? "HIT" : "MISS";
 		metric_add(g->cached_body != NULL ? &hits : &misses, 1);
@@ -226,23 +285,42 @@ guard_fill(struct req *rq, const struct guard *g, const char *etag)
 	for (int i = 0; i < 5; i++)
 		lengths[i] = i == 2 ? length : strlen(words[i]);
 	redis_add(&f, 5, words, lengths);
+	if (g->fill_key != NULL)
+		REDIS_ADD(&f, "DEL", g->fill_key);
 	redis_fly(rq, &f);
 	redis_flight_end(&f);
+}
+
+/* A Redis that was there a moment ago is tried again; one that is known to be
+ * away is not waited for with every write. */
+static bool
+tell(struct req *rq, int n, const char *const *words)
+{
+	struct redis_flight f = { 0 };
+	bool asked, told;
+
+	redis_add(&f, n, words, NULL);
+	asked = f.count > 0;
+	told = redis_fly(rq, &f) && f.replies[0]->type != REDIS_REPLY_ERROR;
+	redis_flight_end(&f);
+	return told || (asked && redis_insist(rq, n, words));
 }
 
 void
 guard_purge(struct req *rq, const char *tags)
 {
-	struct redis_flight f = { 0 };
 	/* Unlike any version before, even if Redis has forgotten those. */
 	const char *version = fmt(rq, "%" PRIx64 "-%s", (uint64_t)wall_ms(), rq->span_id);
+	const char *words[1 + 2 * MAX_TAGS] = { "MSET" };
+	int count = 1;
 
-	while (*(tags += strspn(tags, " ")) != '\0') {
+	while (*(tags += strspn(tags, " ")) != '\0' && count < 2 * MAX_TAGS) {
 		int n = (int)strcspn(tags, " ");
 
-		REDIS_ADD(&f, "SET", tag_key(rq, fmt(rq, "%.*s", n, tags)), version);
+		words[count++] = tag_key(rq, fmt(rq, "%.*s", n, tags));
+		words[count++] = version;
 		tags += n;
 	}
-	redis_fly(rq, &f);
-	redis_flight_end(&f);
+	if (count > 1 && !tell(rq, count, words))
+		metric_add(&unpurged, 1);
 }
