@@ -1,14 +1,16 @@
 /*
- * Postgres away: 503 at once, and back by itself.  Redis away: slower.
+ * Postgres away: 503 at once, and back by itself.  Redis away: slower.  And what
+ * can be counted only where nobody else writes: who fills the cache.
  */
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { after, test } from 'node:test';
 import { call, exchange, newAddress, refuse } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { settled } from '../lib/invariants.mjs';
 import { ADDRESS, customer, lines, login, PASSWORD, product, seller } from '../lib/shop.mjs';
 import { run } from '../lib/sql.mjs';
-import { mainPid, signal, startPostgres, startRedis, stopPostgres, stopRedis, workers } from '../lib/stack.mjs';
+import { mainPid, redis, signal, startPostgres, startRedis, stopPostgres, stopRedis, workers } from '../lib/stack.mjs';
 import { Story } from '../lib/story.mjs';
 import { parallel, until } from '../lib/wait.mjs';
 
@@ -180,4 +182,20 @@ test('a statement that never gets through is 503, not an answer made without it'
 		await run`ALTER FUNCTION catalog.category_subtree_kept(text) RENAME TO category_subtree`;
 	}
 	await call('GET', `/api/products?category=spices&minPrice=${Math.floor(Math.random() * 1e9)}`, { expect: 200 });
+});
+
+test('of many who find the list cold, one makes it', async () => {
+	for (let round = 0; round < 3; round++) {
+		const path = `/api/products?limit=7&maxPrice=${randomInt(1e6)}.${10 + round}`;
+		const answers = await Promise.all(Array.from({ length: 60 }, () => call('GET', path, { address: newAddress(), expect: 200 })));
+		assert.equal(answers.filter(({ headers }) => headers['x-cache'] === 'MISS').length, 1);
+		assert.equal(new Set(answers.map(({ headers }) => headers.etag.replace('-gzip', ''))).size, 1);
+	}
+});
+
+test('one who finds nothing does not hold up the next', async () => {
+	const missing = 4e15 + randomInt(1e9);
+	for (let i = 0; i < 20; i++)
+		await call('GET', `/api/products/${missing}`, { expect: 404 });
+	assert.equal((await redis('KEYS fill:*get_product*')).startsWith('*0'), true);
 });

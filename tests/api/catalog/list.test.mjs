@@ -4,7 +4,6 @@ import { before, test } from 'node:test';
 import { call, newAddress, refuseFields } from '../../lib/client.mjs';
 import { assertMembers, assertPagination, assertProduct, cents, customer, product, seller, unique } from '../../lib/shop.mjs';
 import { rows, run, value } from '../../lib/sql.mjs';
-import { redis } from '../../lib/stack.mjs';
 
 const PATH = '/api/products';
 const WORD = `zanzibar${unique()}`;
@@ -232,22 +231,6 @@ test('a second reader hits the cache', async () => {
 	for (let i = 0; i < 200 && !hit; i++)
 		hit = (await call('GET', query, { expect: 200 })).headers['x-cache'] === 'HIT';
 	assert.ok(hit);
-});
-
-test('of many who find the list cold, one makes it', async () => {
-	for (let round = 0; round < 3; round++) {
-		const path = `${PATH}?limit=7&maxPrice=${randomInt(1e6)}.${10 + round}`;
-		const answers = await Promise.all(Array.from({ length: 60 }, () => call('GET', path, { address: newAddress(), expect: 200 })));
-		assert.equal(answers.filter(({ headers }) => headers['x-cache'] === 'MISS').length, 1);
-		assert.equal(new Set(answers.map(({ headers }) => headers.etag.replace('-gzip', ''))).size, 1);
-	}
-});
-
-test('one who finds nothing does not hold up the next', async () => {
-	const missing = 4e15 + randomInt(1e9);
-	for (let i = 0; i < 20; i++)
-		await call('GET', `/api/products/${missing}`, { expect: 404 });
-	assert.equal((await redis('KEYS fill:*get_product*')).startsWith('*0'), true);
 });
 
 test('a created product is in the very next read', async () => {
