@@ -40,8 +40,8 @@ QUERY(understand,
 	"    AND ($2::bigint IS NULL OR p.seller_id = $2)"		\
 	"    AND ($3::bigint IS NULL OR p.price >= $3)"			\
 	"    AND ($4::bigint IS NULL OR p.price <= $4)"			\
-	"    AND ($5::text IS NULL OR catalog.folded_tags(p.tags) @>"	\
-	"         catalog.folded_tags(string_to_array($5, ',')))"	\
+	"    AND ($5::text IS NULL OR"					\
+	"         p.folded_tags @> catalog.folded_tags(string_to_array($5, ',')))" \
 	"    AND ($6::text IS NULL OR p.search @@ $6::tsquery)"		\
 	"    AND ($7::boolean IS NULL OR p.is_featured = $7)"		\
 	"    AND ($8::boolean IS NULL OR p.in_stock = $8)), "
