@@ -8,7 +8,7 @@
  * Prints p50 and p99 of each, whether the targets are met, and writes the plan
  * of each query to PLANS.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { need } from '../lib/env.mjs';
 import { raw, run, value } from '../lib/sql.mjs';
 import { stopRedis } from '../lib/stack.mjs';
@@ -74,7 +74,6 @@ async function cases() {
 /* What Postgres does for each of the list's statements, auto_explain's way. */
 async function plans(list) {
 	const log = `${need('SOUK_RUN')}/log/postgres.log`;
-	const { readFileSync } = await import('node:fs');
 	const told = [];
 
 	await run`ALTER ROLE souk_catalog SET session_preload_libraries = 'auto_explain'`;

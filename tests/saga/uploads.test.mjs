@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { call, exchange } from '../lib/client.mjs';
-import { cgi } from '../lib/cgi.mjs';
+import { cgi } from '../lib/execute.mjs';
 import { need } from '../lib/env.mjs';
 import { form } from '../lib/form.mjs';
 import { unlike } from '../lib/pictures.mjs';

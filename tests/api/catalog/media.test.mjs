@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } f
 import { join } from 'node:path';
 import { before, beforeEach, test } from 'node:test';
 import { call, record, refuse } from '../../lib/client.mjs';
-import { cgi } from '../../lib/cgi.mjs';
+import { cgi } from '../../lib/execute.mjs';
 import { need } from '../../lib/env.mjs';
 import { form } from '../../lib/form.mjs';
 import { unlike } from '../../lib/pictures.mjs';

@@ -14,7 +14,7 @@ import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import S3rver from 's3rver';
 import { call } from '../../lib/client.mjs';
-import { cgi } from '../../lib/cgi.mjs';
+import { cgi } from '../../lib/execute.mjs';
 import { need } from '../../lib/env.mjs';
 import { form } from '../../lib/form.mjs';
 import { look, unlike } from '../../lib/pictures.mjs';

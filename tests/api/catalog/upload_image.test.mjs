@@ -5,7 +5,7 @@ import { before, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { call } from '../../lib/client.mjs';
 import { refusesBadTokens } from '../../lib/bad.mjs';
-import { cgi } from '../../lib/cgi.mjs';
+import { cgi } from '../../lib/execute.mjs';
 import { need } from '../../lib/env.mjs';
 import { form } from '../../lib/form.mjs';
 import { GREY, PALETTE, PNG_SIGNATURE, RGBA, animation, bomb, chunk, colourAt, comment, exif, header, icc, iccp, iptc, jpeg,
