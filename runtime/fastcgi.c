@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -31,6 +32,10 @@ SETTING_INT(max_requests, "FN_MAX_REQUESTS", 100000, 0, 1000000000,
     "Requests after which a worker is replaced; 0 is never");
 SETTING_INT(hang_s, "FN_HANG_S", 0, 0, 3600,
     "Seconds after which a request is hung and its worker dies; 0 is the endpoint's own");
+
+SETTING_INT(sleep_s, "FN_SLEEP_S", 0, 0, 86400,
+    "Seconds without a request after which a function ends, to be started again by the"
+    " next one: only for who keeps its socket, as the supervisor and systemd do; 0 is never");
 
 #pragma weak db_disconnect
 
@@ -225,6 +230,37 @@ write_answer(int fd, struct req *rq)
 		write_all(fd, a.parts, a.count);
 }
 
+static _Atomic int64_t own, *busy = &own;	/* the last second with a request */
+
+static int64_t
+second(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
+bool
+fastcgi_may_sleep(int64_t *patience_ms)
+{
+	void *shared = sleep_s.number == 0 ? MAP_FAILED : mmap(NULL, sizeof(*busy),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED)
+		return false;
+	*patience_ms = sleep_s.number * 1000;
+	busy = shared;
+	*busy = second();
+	return true;
+}
+
+int64_t
+fastcgi_idle_since(void)
+{
+	return *busy * 1000;
+}
+
 static void
 serve_one(struct req *rq, FCGX_Request *f, int fd)
 {
@@ -237,6 +273,9 @@ serve_one(struct req *rq, FCGX_Request *f, int fd)
 	read_body(rq, f, &in);
 	in.variables = f->envp;
 	request_begin(rq, &in);
+	/* Who only asks how it is, keeps nobody awake. */
+	if (!one_of(rq->uri, "/health", "/ready"))
+		*busy = second();
 	dispatch(rq);
 	write_answer(fd, rq);
 	close(fd);
@@ -263,13 +302,20 @@ fastcgi_is_available(void)
 static void
 set_alarm(unsigned seconds)
 {
-	static time_t set;
-	struct timespec now;
+	static int64_t set;
+	int64_t now = second();
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (now.tv_sec != set)
-		alarm(seconds + 1);
-	set = now.tv_sec;
+	if (now == set)
+		return;
+	alarm(seconds + 1);
+	set = now;
+}
+
+/* Alone, a worker ends after FN_SLEEP_S; in a crew its master decides. */
+static bool
+has_idled(void)
+{
+	return busy == &own && sleep_s.number > 0 && second() - *busy >= sleep_s.number;
 }
 
 int
@@ -282,6 +328,7 @@ fastcgi_serve(int slot)
 	FCGX_Request f;
 
 	(void)slot;
+	own = second();
 	catch_signals();
 	if (FCGX_Init() != 0 || FCGX_InitRequest(&f, -1, 0) != 0)
 		return 1;
@@ -296,6 +343,8 @@ fastcgi_serve(int slot)
 			serving = 0;
 		} else if (errno == EAGAIN) {
 			let_connections_go();
+			if (has_idled())
+				break;
 			left++;
 		} else if (!stopping && errno != EINTR && errno != ECONNABORTED) {
 			log_line(LOG_ERROR, "accept failed", "problem", strerror(errno), NULL);

@@ -4,9 +4,21 @@
 #ifndef FASTCGI_H
 #define FASTCGI_H
 
-/* A worker: serves the listening socket on fd 0 until SIGTERM or its share of
- * requests.  Returns the process's exit status. */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A worker: serves the listening socket on fd 0 until SIGTERM, its share of
+ * requests or, where nobody is over it, FN_SLEEP_S without one.  Returns the
+ * process's exit status. */
 int	 fastcgi_serve(int slot);
+/*
+ * Whether workers may be sent home when all of them have been idle for
+ * patience_ms, and since when they have been, in milliseconds of the monotonic
+ * clock.  The question comes before they are forked, who then keep the time
+ * together.
+ */
+bool	 fastcgi_may_sleep(int64_t *patience_ms);
+int64_t	 fastcgi_idle_since(void);
 /* Runs the endpoints that have .every_s, each on its schedule. */
 int	 fastcgi_schedule(void);
 /* Whether fd 0 is a listening socket (FastCGI) or not (CGI). */

@@ -7,11 +7,14 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +23,6 @@
 
 /* No place starts processes faster than this, however well they end. */
 #define PACE_MS		10
-#define NEVER		INT64_MAX
 
 struct place {
 	struct kept	 kept;		/* first: a place is a kept */
@@ -41,14 +43,16 @@ struct leaver {
 
 struct keeper {
 	struct keeper_policy	 policy;
-	sigset_t		 signals;
+	int			 signals;	/* a descriptor */
 	struct kept		*places;
+	struct pollfd		*waited;	/* signals, then sleepers' sockets */
+	nfds_t			 room;		/* in waited: all there can be */
 	struct leaver		*leavers;
 	bool			 crash_loop;	/* not yet told */
 };
 
-static int64_t
-now_ms(void)
+int64_t
+keeper_now(void)
 {
 	struct timespec t;
 
@@ -74,18 +78,40 @@ place_of(struct kept *kept)
 	return (struct place *)kept;
 }
 
+/* For one socket more. */
+static void
+make_room(struct keeper *k)
+{
+	struct pollfd *waited = realloc(k->waited, (k->room + 1) * sizeof(*waited));
+
+	if (waited == NULL) {
+		log_line(LOG_ERROR, "out of memory", NULL);
+		exit(1);
+	}
+	k->waited = waited;
+	k->room++;
+}
+
 static const int taken[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 struct keeper *
 keeper_new(const struct keeper_policy *policy)
 {
 	struct keeper *k = zeroed(sizeof(*k));
+	sigset_t signals;
 
 	k->policy = *policy;
-	sigemptyset(&k->signals);
+	sigemptyset(&signals);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
-		sigaddset(&k->signals, taken[i]);
-	sigprocmask(SIG_BLOCK, &k->signals, NULL);
+		sigaddset(&signals, taken[i]);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	k->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (k->signals < 0) {
+		log_line(LOG_ERROR, "cannot wait for signals", "error",
+		    strerror(errno), NULL);
+		exit(1);
+	}
+	make_room(k);
 	/* One inherited as ignored (nohup) would never become pending. */
 	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
 		signal(taken[i], SIG_DFL);
@@ -100,7 +126,7 @@ keeper_first(const struct keeper *k)
 
 /* In the child: run never sees what the keeper did to signals. */
 static _Noreturn void
-become(const struct place *place, pid_t parent)
+become(const struct keeper *k, const struct place *place, pid_t parent)
 {
 	sigset_t none;
 
@@ -112,12 +138,13 @@ become(const struct place *place, pid_t parent)
 		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	close(k->signals);
 	exit(place->run(place->kept.data));
 }
 
 /* The new process, or 0 when there can be none now. */
 static pid_t
-start(const struct place *place)
+start(const struct keeper *k, const struct place *place)
 {
 	pid_t parent = getpid();
 	pid_t pid;
@@ -126,7 +153,7 @@ start(const struct place *place)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		become(place, parent);
+		become(k, place, parent);
 	if (pid < 0) {
 		log_line(LOG_ERROR, "cannot fork", "process", place->kept.name,
 		    "error", strerror(errno), NULL);
@@ -157,11 +184,22 @@ count_early_death(struct keeper *k, struct place *place)
 }
 
 static void
+set_asleep(struct keeper *k, struct place *place, bool asleep)
+{
+	if (place->kept.asleep == asleep)
+		return;
+	place->kept.asleep = asleep;
+	if (k->policy.slept != NULL)
+		k->policy.slept(&place->kept);
+}
+
+static void
 start_place(struct keeper *k, struct place *place)
 {
-	place->started = now_ms();
+	set_asleep(k, place, false);
+	place->started = keeper_now();
 	place->stale = false;
-	place->kept.pid = start(place);
+	place->kept.pid = start(k, place);
 	if (place->kept.pid == 0) {
 		count_early_death(k, place);
 		place->start_at = place->started + k->policy.backoff_ms +
@@ -170,7 +208,8 @@ start_place(struct keeper *k, struct place *place)
 }
 
 struct kept *
-keeper_add(struct keeper *k, const char *name, int (*run)(void *), void *data)
+keeper_add(struct keeper *k, const char *name, int wakes_on,
+    int (*run)(void *), void *data)
 {
 	struct place *place = zeroed(sizeof(*place));
 	struct kept **end = &k->places;
@@ -178,10 +217,13 @@ keeper_add(struct keeper *k, const char *name, int (*run)(void *), void *data)
 
 	place->kept.name = strcpy(copy, name);
 	place->kept.data = data;
+	place->kept.wakes_on = wakes_on;
 	place->run = run;
 	while (*end != NULL)
 		end = &(*end)->following;
 	*end = &place->kept;
+	if (wakes_on >= 0)
+		make_room(k);
 	start_place(k, place);
 	return &place->kept;
 }
@@ -195,7 +237,7 @@ tell_to_end(struct keeper *k, pid_t pid, const char *name)
 		return;
 	leaver = zeroed(sizeof(*leaver));
 	leaver->pid = pid;
-	leaver->kill_at = now_ms() + k->policy.grace_ms;
+	leaver->kill_at = keeper_now() + k->policy.grace_ms;
 	snprintf(leaver->name, sizeof(leaver->name), "%s", name);
 	leaver->following = k->leavers;
 	k->leavers = leaver;
@@ -222,10 +264,12 @@ keeper_roll(struct keeper *k)
 	for (struct kept *kept = k->places; kept; kept = kept->following) {
 		struct place *place = place_of(kept);
 
-		/* Who rolls has changed something: no need to wait longer. */
+		/* Who rolls has changed something: no need to wait longer, and
+		 * a sleeper shows that it still starts. */
 		if (kept->pid == 0) {
 			kept->early_deaths = 0;
 			place->start_at = 0;
+			set_asleep(k, place, false);
 		}
 		/* A replacement under way may be of the state before. */
 		tell_to_end(k, kept->next, kept->name);
@@ -263,7 +307,7 @@ promote(struct place *place)
 static void
 died_in_service(struct keeper *k, struct place *place, int status)
 {
-	int64_t now = now_ms();
+	int64_t now = keeper_now();
 	bool early = now - place->started < k->policy.healthy_ms;
 	int64_t pause = 0;
 	char how[32], when[32];
@@ -287,6 +331,8 @@ died_in_service(struct keeper *k, struct place *place, int status)
 		promote(place);
 		return;
 	}
+	if (ended_well(status) && place->kept.wakes_on >= 0)
+		set_asleep(k, place, true);
 	place->start_at = now + pause;
 	if (place->start_at < place->started + PACE_MS)
 		place->start_at = place->started + PACE_MS;
@@ -359,11 +405,11 @@ static void
 look_after(struct keeper *k, struct place *place, int *replacing, int64_t *due)
 {
 	struct kept *kept = &place->kept;
-	int64_t now = now_ms();
+	int64_t now = keeper_now();
 
-	if (kept->pid == 0 && place->start_at <= now)
+	if (kept->pid == 0 && !kept->asleep && place->start_at <= now)
 		start_place(k, place);
-	if (kept->pid == 0)
+	if (kept->pid == 0 && !kept->asleep)
 		sooner(due, place->start_at);
 	if (kept->next != 0 && place->next_started + k->policy.settle_ms <= now) {
 		tell_to_end(k, kept->pid, kept->name);
@@ -375,7 +421,7 @@ look_after(struct keeper *k, struct place *place, int *replacing, int64_t *due)
 	if (place->stale && kept->pid != 0 && *replacing < k->policy.abreast) {
 		place->stale = false;
 		place->next_started = now;
-		kept->next = start(place);
+		kept->next = start(k, place);
 		*replacing += kept->next != 0;
 	}
 	if (kept->next != 0)
@@ -386,36 +432,63 @@ static void
 kill_overdue(struct keeper *k, int64_t *due)
 {
 	for (struct leaver *l = k->leavers; l; l = l->following) {
-		if (l->kill_at <= now_ms()) {
+		if (l->kill_at <= keeper_now()) {
 			log_line(LOG_WARN, "grace is over, killing", "process",
 			    l->name, NULL);
 			kill(l->pid, SIGKILL);
-			l->kill_at = NEVER;
+			l->kill_at = KEEPER_NEVER;
 		}
 		sooner(due, l->kill_at);
 	}
 }
 
+static nfds_t
+list_sleepers(const struct keeper *k)
+{
+	nfds_t n = 0;
+
+	k->waited[n++] = (struct pollfd){ k->signals, POLLIN, 0 };
+	for (const struct kept *p = k->places; p; p = p->following) {
+		if (p->asleep)
+			k->waited[n++] = (struct pollfd){ p->wakes_on, POLLIN, 0 };
+	}
+	return n;
+}
+
+/* In the order of list_sleepers(). */
+static void
+wake_called(struct keeper *k)
+{
+	const struct pollfd *at = k->waited;
+
+	for (struct kept *p = k->places; p; p = p->following) {
+		if (p->asleep && (++at)->revents != 0)
+			set_asleep(k, place_of(p), false);
+	}
+}
+
 /* A pending signal, or 0 when it is time to look at the table. */
 static int
-sleep_until(const struct keeper *k, int64_t due)
+sleep_until(struct keeper *k, int64_t due)
 {
-	int64_t left = due - now_ms();
-	struct timespec t = { .tv_sec = left / 1000,
-	    .tv_nsec = left % 1000 * 1000000 };
-	int sig;
+	int64_t left = due == KEEPER_NEVER ? -1 : due - keeper_now();
+	struct signalfd_siginfo got;
 
-	if (left < 0)
-		t = (struct timespec){ 0 };
-	sig = sigtimedwait(&k->signals, NULL, due == NEVER ? NULL : &t);
-	return sig > 0 && sig != SIGCHLD ? sig : 0;
+	if (due != KEEPER_NEVER && left < 0)
+		left = 0;
+	if (poll(k->waited, list_sleepers(k), left > INT_MAX ? INT_MAX : (int)left) <= 0)
+		return 0;
+	wake_called(k);
+	if (read(k->signals, &got, sizeof(got)) != sizeof(got))
+		return 0;
+	return got.ssi_signo == SIGCHLD ? 0 : (int)got.ssi_signo;
 }
 
 /* Does all that is due now and says when there will be more to do. */
 static int64_t
 keep(struct keeper *k)
 {
-	int64_t due = NEVER;
+	int64_t due = KEEPER_NEVER;
 	int replacing = 0;
 
 	reap(k);
@@ -428,11 +501,12 @@ keep(struct keeper *k)
 }
 
 enum keeper_news
-keeper_wait(struct keeper *k)
+keeper_wait(struct keeper *k, int64_t until)
 {
 	for (;;) {
 		int64_t due = keep(k);
 
+		sooner(&due, until);
 		if (k->crash_loop) {
 			k->crash_loop = false;
 			return KEEPER_CRASH_LOOP;
@@ -446,6 +520,8 @@ keeper_wait(struct keeper *k)
 		case SIGUSR1:
 			return KEEPER_REPORT;
 		}
+		if (until <= keeper_now())
+			return KEEPER_TIME;
 	}
 }
 
@@ -459,5 +535,7 @@ keeper_drain(struct keeper *k)
 	/* Who asks for the end again has to wait for the grace as well. */
 	while (due = keep(k), k->leavers != NULL)
 		sleep_until(k, due);
+	close(k->signals);
+	free(k->waited);
 	free(k);
 }

@@ -1,6 +1,8 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -59,4 +61,37 @@ listen_at(const char *directory, const char *name, char *error, size_t size)
 		return -1;
 	}
 	return fd;
+}
+
+static bool
+asleep_path(char path[static PATH_MAX], const char *directory, const char *name)
+{
+	int len = snprintf(path, PATH_MAX, "%s/%s.asleep", directory, name);
+
+	return len > 0 && len < PATH_MAX;
+}
+
+void
+listen_mark_asleep(const char *directory, const char *name, bool asleep)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (!asleep_path(path, directory, name))
+		return;
+	if (!asleep) {
+		unlink(path);
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+	if (fd >= 0)
+		close(fd);
+}
+
+bool
+listen_is_asleep(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+
+	return asleep_path(path, directory, name) && access(path, F_OK) == 0;
 }

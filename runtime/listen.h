@@ -15,5 +15,9 @@
 int	listen_at(const char *directory, const char *name, char *error, size_t size);
 /* The path of such a socket; false when it is too long for an address. */
 bool	listen_path(char *path, size_t size, const char *directory, const char *name);
+/* Marks a socket whose function sleeps until the next connection, and tells
+ * whether it is marked: to ask such a function how it is would wake it. */
+void	listen_mark_asleep(const char *directory, const char *name, bool asleep);
+bool	listen_is_asleep(const char *directory, const char *name);
 
 #endif

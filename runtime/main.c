@@ -80,13 +80,20 @@ static int
 serve(const char *name)
 {
 	bool scheduled = schedule.number == 1 && has_schedule();
+	struct crew crew = {
+		.workers = workers.number == 1 ? 1 : worker_count(),
+		.worker = fastcgi_serve,
+		.scheduler = scheduled ? fastcgi_schedule : NULL,
+	};
 
 	observe_open();
 	metrics_open(name);
-	if (workers.number == 1 && !scheduled)
+	if (crew.workers == 1 && !scheduled)
 		return fastcgi_serve(0);
-	return master_run(workers.number == 1 ? 1 : worker_count(), fastcgi_serve,
-	    scheduled ? fastcgi_schedule : NULL);
+	/* Who has a schedule to keep never sleeps. */
+	if (!scheduled && fastcgi_may_sleep(&crew.patience_ms))
+		crew.idle_since = fastcgi_idle_since;
+	return master_run(&crew);
 }
 
 int

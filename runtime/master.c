@@ -23,49 +23,71 @@ static const struct keeper_policy policy = {
 	.abreast = 1,
 };
 
-struct work {
-	int	(*worker)(int);
-	int	(*scheduler)(void);
-};
-static struct work work;
+static const struct crew *crew;
 
 static int
 run_worker(void *slot)
 {
-	return work.worker((int)(intptr_t)slot);
+	return crew->worker((int)(intptr_t)slot);
 }
 
 static int
 run_scheduler(void *unused)
 {
 	(void)unused;
-	return work.scheduler();
+	return crew->scheduler();
+}
+
+static void
+gather(struct keeper *keeper)
+{
+	char name[32];
+
+	for (int slot = 0; slot < crew->workers; slot++) {
+		snprintf(name, sizeof(name), "worker %d", slot);
+		keeper_add(keeper, name, -1, run_worker, (void *)(intptr_t)slot);
+	}
+	if (crew->scheduler != NULL)
+		keeper_add(keeper, "scheduler", -1, run_scheduler, NULL);
+}
+
+static int64_t
+patience_ends(void)
+{
+	return crew->idle_since == NULL ? KEEPER_NEVER :
+	    crew->idle_since() + crew->patience_ms;
+}
+
+/* Until there is an end to it: anything but KEEPER_CRASH_LOOP is a good one. */
+static enum keeper_news
+lead(struct keeper *keeper)
+{
+	for (;;) {
+		int64_t end = patience_ends();
+		enum keeper_news news = keeper_wait(keeper, end);
+
+		if (news == KEEPER_RELOAD)
+			keeper_roll(keeper);
+		/* Somebody may have had work since. */
+		if (news == KEEPER_TIME && patience_ends() > end)
+			continue;
+		if (news != KEEPER_RELOAD && news != KEEPER_REPORT)
+			return news;
+	}
 }
 
 int
-master_run(int workers, int (*worker)(int slot), int (*scheduler)(void))
+master_run(const struct crew *given)
 {
 	struct keeper *keeper = keeper_new(&policy);
 	enum keeper_news news;
-	char name[32];
 
-	work = (struct work){ worker, scheduler };
-	for (int slot = 0; slot < workers; slot++) {
-		snprintf(name, sizeof(name), "worker %d", slot);
-		keeper_add(keeper, name, run_worker, (void *)(intptr_t)slot);
-	}
-	if (scheduler != NULL)
-		keeper_add(keeper, "scheduler", run_scheduler, NULL);
-
-	while ((news = keeper_wait(keeper)) != KEEPER_STOP) {
-		if (news == KEEPER_CRASH_LOOP)
-			break;
-		if (news == KEEPER_RELOAD)
-			keeper_roll(keeper);
-	}
+	crew = given;
+	gather(keeper);
+	news = lead(keeper);
 	keeper_drain(keeper);
 	if (news == KEEPER_CRASH_LOOP)
 		log_line(LOG_ERROR,
 		    "workers die as soon as they start; giving up", NULL);
-	return news == KEEPER_STOP ? 0 : 1;
+	return news == KEEPER_CRASH_LOOP ? 1 : 0;
 }

@@ -4,15 +4,27 @@
 #ifndef MASTER_H
 #define MASTER_H
 
+#include <stdint.h>
+
+struct crew {
+	int	workers;
+	int	(*worker)(int slot);
+	int	(*scheduler)(void);	/* NULL: none */
+	/* When the workers have had nothing to do since, in milliseconds of
+	 * keeper_now(), and for how long they may; NULL: for ever. */
+	int64_t	(*idle_since)(void);
+	int64_t	 patience_ms;
+};
+
 /*
- * Keeps that many children running worker(slot) and, where scheduler is not
- * NULL, one running scheduler(); there is no exec, so they share what start-up
- * left in memory.  Returns the exit status of the process when SIGTERM has
- * been obeyed (0) or the children die as soon as they start (1).
+ * Keeps a crew of children running; there is no exec, so they share what
+ * start-up left in memory.  Returns the exit status of the process when
+ * SIGTERM has been obeyed or there has been nothing to do for too long (0), or
+ * when the children die as soon as they start (1).
  *
  * SIGHUP replaces the children one at a time.  A child that returns 0 has
  * retired and is replaced at once.
  */
-int	master_run(int workers, int (*worker)(int slot), int (*scheduler)(void));
+int	master_run(const struct crew *);
 
 #endif

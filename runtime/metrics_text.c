@@ -5,6 +5,7 @@
  * in them is checked; one that makes no sense is counted and skipped.
  */
 #include "metrics.h"
+#include "listen.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -359,16 +360,21 @@ print_up(struct page *p, const char *binary, size_t len, bool up)
 }
 
 static void
-print_up_by_sockets(struct page *p, const struct gathered *g, DIR *dir)
+print_up_by_sockets(struct page *p, const struct gathered *g, const char *sockets_dir,
+    DIR *dir)
 {
 	for (struct dirent *e; (e = readdir(dir)) != NULL; ) {
 		size_t len = stem(e->d_name, ".sock");
+		char name[NAME_MAX + 1];
 		const struct source *s;
 
 		if (len == 0)
 			continue;
-		s = source_of(g, e->d_name, len);
-		print_up(p, e->d_name, len, s != NULL && s->up);
+		memcpy(name, e->d_name, len);
+		name[len] = '\0';
+		s = source_of(g, name, len);
+		print_up(p, name, len, (s != NULL && s->up) ||
+		    listen_is_asleep(sockets_dir, name));
 	}
 }
 
@@ -377,10 +383,10 @@ print_functions(struct page *p, const struct gathered *g, const char *sockets_di
 {
 	DIR *dir = sockets_dir != NULL ? opendir(sockets_dir) : NULL;
 
-	print_head(p, "function_up", "Whether a process of the function lives.",
+	print_head(p, "function_up", "Whether a process of the function lives, or the next request starts one.",
 	    "gauge");
 	if (dir != NULL) {
-		print_up_by_sockets(p, g, dir);
+		print_up_by_sockets(p, g, sockets_dir, dir);
 		closedir(dir);
 	} else {
 		for (const struct source *s = g->sources; s; s = s->following)

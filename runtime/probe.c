@@ -3,6 +3,7 @@
  * it takes our descriptors beside its own.
  */
 #include "curl_http.h"
+#include "listen.h"
 #include "probe.h"
 #include "probe_fastcgi.h"
 
@@ -138,6 +139,16 @@ probes_add_fastcgi(struct probes *all, const char *name, const char *path)
 		decide(p, false);
 }
 
+/* It ended well, and the next request starts it. */
+static void
+probes_add_asleep(struct probes *all, const char *name)
+{
+	struct probe *p = add(all, name);
+
+	p->fastcgi = true;
+	decide(p, true);
+}
+
 void
 probes_add_functions(struct probes *all, const char *directory)
 {
@@ -152,7 +163,11 @@ probes_add_functions(struct probes *all, const char *directory)
 		if (suffix == NULL || suffix[5] != '\0')
 			continue;
 		name = fmt(all->rq, "%.*s", (int)(suffix - e->d_name), e->d_name);
-		if (strcmp(name, program_invocation_short_name) != 0)
+		if (strcmp(name, program_invocation_short_name) == 0)
+			continue;
+		if (listen_is_asleep(directory, name))
+			probes_add_asleep(all, name);
+		else
 			probes_add_fastcgi(all, name,
 			    fmt(all->rq, "%s/%s", directory, e->d_name));
 	}

@@ -112,6 +112,7 @@ stack_settings() {
 		[REDIS_URL]=unix://$RUN/redis/redis.sock
 		[FN_STATE_DIR]=$RUN/state
 		[FN_SOCKETS_DIR]=$RUN/fn
+		[FN_SLEEP_S]=60
 		[MEDIA_CACHE_DIR]=$RUN/media
 		[PICTURE_PROGRAM]=$TOOLS/picture
 		[JWT_PUBLIC_KEYS_DIR]=$RUN/keys/public

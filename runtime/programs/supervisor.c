@@ -12,6 +12,9 @@
  *             a request
  *   SIGUSR1   writes DIR/supervisor.status
  *
+ * A function that ends well has had nothing to do (FN_SLEEP_S): it sleeps, as
+ * DIR/fn/<name>.asleep says, until the next connection starts it again.
+ *
  * DIR/supervisor.pid appears when all sockets accept connections.  A
  * function's environment is described in environment.h.  What functions print
  * goes to DIR/log/functions.log, or where there is no DIR/log to the
@@ -42,6 +45,8 @@
  * every ten seconds.  The grace is longer than that of a function's master, so
  * that the master, who knows its workers, does the killing.
  */
+static void	mark_asleep(const struct kept *);
+
 static const struct keeper_policy policy = {
 	.healthy_ms = 5000,
 	.backoff_ms = 100,
@@ -50,6 +55,7 @@ static const struct keeper_policy policy = {
 	.grace_ms = 70000,
 	.crash_loop = 5,
 	.abreast = 4,
+	.slept = mark_asleep,
 };
 
 struct function {
@@ -155,8 +161,14 @@ add(const char *name)
 	}
 	f->following = functions;
 	functions = f;
-	f->kept = keeper_add(keeper, name, become_function, f);
+	f->kept = keeper_add(keeper, name, f->fd, become_function, f);
 	return true;
+}
+
+static void
+mark_asleep(const struct kept *kept)
+{
+	listen_mark_asleep(sockets_dir, kept->name, kept->asleep);
 }
 
 static void
@@ -164,6 +176,7 @@ hide(const struct function *f)
 {
 	char path[PATH_MAX];
 
+	listen_mark_asleep(sockets_dir, f->name, false);
 	if (listen_path(path, sizeof(path), sockets_dir, f->name))
 		unlink(path);
 }
@@ -266,6 +279,8 @@ state_of(const struct kept *kept)
 {
 	if (kept->early_deaths >= policy.crash_loop)
 		return "crash-loop";
+	if (kept->asleep)
+		return "asleep";
 	if (kept->pid == 0)
 		return "waiting";
 	return kept->next != 0 ? "replacing" : "running";
@@ -311,9 +326,9 @@ clear_sockets(void)
 	if (dir == NULL)
 		die(sockets_dir, strerror(errno));
 	for (struct dirent *e; (e = readdir(dir)) != NULL; ) {
-		size_t len = strlen(e->d_name);
+		const char *suffix = strrchr(e->d_name, '.');
 
-		if (len > 5 && strcmp(e->d_name + len - 5, ".sock") == 0)
+		if (one_of(suffix, ".sock", ".asleep"))
 			unlinkat(dirfd(dir), e->d_name, 0);
 	}
 	closedir(dir);
@@ -323,7 +338,7 @@ static void
 keep_running(void)
 {
 	for (;;) {
-		switch (keeper_wait(keeper)) {
+		switch (keeper_wait(keeper, KEEPER_NEVER)) {
 		case KEEPER_STOP:
 			return;
 		case KEEPER_RELOAD:
@@ -333,6 +348,7 @@ keep_running(void)
 		case KEEPER_REPORT:
 			write_file("supervisor.status", print_status);
 			break;
+		case KEEPER_TIME:
 		case KEEPER_CRASH_LOOP:
 			/* It is logged; the others must not suffer for it. */
 			break;

@@ -2,7 +2,7 @@
  * Measures, in an order in which nothing disturbs what comes after it, and
  * prints two tables: what was measured, and what it means for the targets.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { call } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { mainPid, kill } from '../lib/stack.mjs';
+import { until } from '../lib/wait.mjs';
 import { execute, wrk } from './load.mjs';
 import { platform, workers } from './processes.mjs';
 import { compare, goRound, quieter } from './rounds.mjs';
@@ -80,11 +81,24 @@ async function firstAnswers(binary, context, uri, variables = []) {
 	return out.trim().split('\n').map((us) => Number(us) / 1000);
 }
 
-/* Seconds until a whole stack of its own is up: made new, and started again. */
+/* The processes of an idle stack, once whatever may sleep does. */
+async function idlePlatform(directory) {
+	const pid = (service) => Number(readFileSync(join(directory, 'pid', service), 'utf8'));
+	const asleep = () => readdirSync(join(directory, 'fn')).filter((name) => name.endsWith('.asleep')).length;
+
+	await until('functions sleep', () => asleep() > 0, { seconds: 120 });
+	for (let before = 0; before !== asleep(); await pause(5000))
+		before = asleep();
+	return platform(pid('gateway'), pid('functions'));
+}
+
+/* Seconds until a whole stack of its own is up: made new, and started again.
+ * And what is left of it when nobody comes. */
 async function wholeStarts() {
 	const directory = mkdtempSync(join(tmpdir(), 'souk-bench-up.'));
+	const { FN_SLEEP_S, ...env } = process.env;
 	const local = (command, ...args) => execute(join(repository, 'deploy', 'local', command),
-	    ['--run', directory, ...args], { env: { ...process.env, QUIET: 'yes' } });
+	    ['--run', directory, ...args], { env: { ...env, QUIET: 'yes' } });
 	const up = async () => {
 		const begun = performance.now();
 		await local('up', '--free-ports', '--profile', 'test',
@@ -95,7 +109,7 @@ async function wholeStarts() {
 	try {
 		const fresh = await up();
 		await local('down');
-		return { fresh, again: await up() };
+		return { fresh, again: await up(), idle: await idlePlatform(directory) };
 	} finally {
 		await local('down', '--wipe');
 		rmSync(directory, { recursive: true, force: true });
@@ -123,21 +137,23 @@ function ratesTable(turns, results) {
 	]);
 }
 
-function memoryTable(fresh, used) {
+const pssOf = (kinds) => kinds.reduce((sum, [, { pss }]) => sum + pss, 0) / 1024;
+
+function memoryTable(idle, awake, used) {
 	const mega = (kib) => (kib / 1024).toFixed(1);
 	const total = (kinds) => kinds.reduce((sum, [, m]) => ({ processes: sum.processes + m.processes,
 		rss: sum.rss + m.rss, pss: sum.pss + m.pss }), { processes: 0, rss: 0, pss: 0 });
-	const row = (name, a, b) => [name, a.processes, mega(a.rss), mega(a.pss), mega(b.rss), mega(b.pss)];
+	const row = (name, ...states) => [name, ...states.flatMap(({ processes, rss, pss }) => [processes, mega(rss), mega(pss)])];
 
 	return table([
-		['MB', 'processes', 'RSS', 'PSS', 'RSS after load', 'PSS after load'],
-		...fresh.map(([name, a], i) => row(name, a, used[i][1])),
-		row('all', total(fresh), total(used)),
+		['MB', 'processes', 'RSS', 'PSS', 'all awake', 'RSS', 'PSS', 'after load', 'RSS', 'PSS'],
+		...idle.map(([name, a], i) => row(name, a, awake[i][1], used[i][1])),
+		row('all', total(idle), total(awake), total(used)),
 	]);
 }
 
 /* [what, target, measured, least to most, by CPU, met] */
-function verdicts({ results, slow, floods, kills, quick, ready, signedIn, starts, memory }) {
+function verdicts({ results, slow, floods, kills, quick, ready, signedIn, starts, awake }) {
 	const atLeast = (what, a, b, least, show = percent) => {
 		const r = compare(results[a], results[b]);
 		return [what, `>= ${show(least)}`, show(r.median), `${show(r.least)} to ${show(r.most)}`,
@@ -170,13 +186,14 @@ function verdicts({ results, slow, floods, kills, quick, ready, signedIn, starts
 		below('exec to first answer, with Postgres, Redis and a token', 20, signedIn, 'ms'),
 		below('start of the whole stack', 10, [starts.again], 's'),
 		below('start of the whole stack, made new', 10, [starts.fresh], 's'),
-		below('PSS of the idle platform', 60, [memory.reduce((sum, [, m]) => sum + m.pss, 0) / 1024], 'MB'),
+		below('PSS of the idle platform', 60, [pssOf(starts.idle)], 'MB'),
+		['the same, everything awake', '', `${pssOf(awake).toFixed(1)} MB`, '', '', undefined],
 	];
 }
 
 const verdict = (met) => met === undefined ? '' : met ? 'met' : 'NOT MET';
 
-function report(turns, { results, memory, used, ...measured }) {
+function report(turns, { results, awake, used, ...measured }) {
 	const others = Object.values(results).flatMap((each) => quieter(each).map(({ others }) => others));
 
 	console.log(`\n${ROUNDS} rounds of turns of a second, 16 connections, ${cores} cores for everything.`
@@ -184,13 +201,13 @@ function report(turns, { results, memory, used, ...measured }) {
 	    + ` ${Math.max(...others).toFixed(2)} at most.`);
 	console.log(`${KINDS.join(', ')}: microseconds of CPU a request.\n`);
 	console.log(`${ratesTable(turns, results)}\n`);
-	console.log(`${memoryTable(memory, used)}\n`);
+	console.log(`${memoryTable(measured.starts.idle, awake, used)}\n`);
 	console.log(table([['', 'target', 'measured', 'least to most', 'by CPU', ''],
-		...verdicts({ results, memory, ...measured }).map((row) =>
+		...verdicts({ results, awake, ...measured }).map((row) =>
 		    [...row.slice(0, 5), verdict(row[5])])], [0, 5]));
 }
 
-async function measure(stage, memory) {
+async function measure(stage, awake) {
 	const token = await signIn();
 	const turns = await prepareTurns(stage, token);
 	const results = await goRound(turns, ROUNDS, say);
@@ -212,18 +229,18 @@ async function measure(stage, memory) {
 	const signedIn = await firstAnswers('users-profile', 'users', '/api/users/profile',
 	    [`HTTP_AUTHORIZATION=Bearer ${token}`]);
 	say('starting whole stacks');
-	report(turns, { results, memory, used, slow, floods, kills, quick, ready, signedIn, starts: await wholeStarts() });
+	report(turns, { results, awake, used, slow, floods, kills, quick, ready, signedIn, starts: await wholeStarts() });
 }
 
-/* A stack is idle once it is up; nothing of the bench runs yet. */
-const fresh = platform(mainPid('gateway'), mainPid('functions'));
+/* Nothing of the bench runs yet. */
+const awake = platform(mainPid('gateway'), mainPid('functions'));
 const list = await call('GET', '/api/products', { expect: 200 });
 
 for (const signal of ['SIGINT', 'SIGTERM'])
 	process.once(signal, () => process.exit(130));
 const stage = await setStage(list.bytes);
 try {
-	await measure(stage, fresh);
+	await measure(stage, awake);
 } finally {
 	await stage.close();
 }

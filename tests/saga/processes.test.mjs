@@ -3,13 +3,16 @@
  * order is lost, doubled or left half done.
  */
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { call } from '../lib/client.mjs';
+import { need } from '../lib/env.mjs';
 import { always, settled } from '../lib/invariants.mjs';
 import { order } from '../lib/shop.mjs';
 import { confirm } from '../lib/simulator.mjs';
 import { value } from '../lib/sql.mjs';
-import { gone, kill, mainPid, master, processes, redis, startFunctions, startGateway, startPostgres, startRedis, workers } from '../lib/stack.mjs';
+import { gone, kill, mainPid, master, processes, redis, signal, startFunctions, startGateway, startPostgres, startRedis, workers } from '../lib/stack.mjs';
 import { cron, Story } from '../lib/story.mjs';
 import { parallel, until } from '../lib/wait.mjs';
 
@@ -143,3 +146,35 @@ test('an order that was paid stays so through it all', async () => {
 	await until('the order can be read', async () => (await order(story.buyer, placed.id)).status === 'paid');
 	assert.deepEqual(await order(story.buyer, placed.id), paid);
 });
+
+/* Told so by its environment, as an operator would, until `done` has run. */
+async function sleepy(context, done) {
+	const file = join(need('SOUK_RUN'), 'env', `${context}.env`);
+	const before = readFileSync(file, 'utf8');
+	const tell = (text) => {
+		writeFileSync(file, text);
+		signal(mainPid('functions'), 'SIGHUP');
+	};
+
+	tell(`${before.replace(/^FN_SLEEP_S=.*\n/m, '')}FN_SLEEP_S=1\n`);
+	try {
+		await done();
+	} finally {
+		tell(before);
+	}
+}
+
+const sleeps = (name) => until(`${name} sleeps`, () => processes(name).length === 0
+    && existsSync(join(need('SOUK_RUN'), 'fn', `${name}.asleep`)));
+
+test('a function that nobody asks sleeps; who asks finds it awake, however many', () => sleepy('catalog', async () => {
+	for (let i = 0; i < 3; i++) {
+		await sleeps('catalog-categories');
+		/* To look at it does not wake it, and it is well. */
+		const { json } = await call('GET', '/health/all', { address: '127.0.0.1', expect: 200 });
+		assert.equal(json.functions['catalog-categories'], 'up');
+		assert.deepEqual(processes('catalog-categories'), []);
+		await parallel(10, Array.from({ length: 30 }, () => () => call('GET', '/api/categories', { expect: 200 })));
+		assert.ok(processes('catalog-categories').length > 0);
+	}
+}));

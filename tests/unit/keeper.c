@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -164,13 +166,14 @@ schedule(void)
 static int
 two_workers(void)
 {
-	return master_run(2, serve, NULL);
+	return master_run(&(struct crew){ .workers = 2, .worker = serve });
 }
 
 static int
 two_workers_and_scheduler(void)
 {
-	return master_run(2, serve, schedule);
+	return master_run(&(struct crew){ .workers = 2, .worker = serve,
+	    .scheduler = schedule });
 }
 
 static int
@@ -245,7 +248,7 @@ retire_often(int slot)
 static int
 one_retiring(void)
 {
-	return master_run(1, retire_often, NULL);
+	return master_run(&(struct crew){ .workers = 1, .worker = retire_often });
 }
 
 static void
@@ -268,7 +271,7 @@ fail_at_once(int slot)
 static int
 one_failing(void)
 {
-	return master_run(1, fail_at_once, NULL);
+	return master_run(&(struct crew){ .workers = 1, .worker = fail_at_once });
 }
 
 static void
@@ -361,7 +364,7 @@ one_inspecting(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	return master_run(1, inspect_signals, NULL);
+	return master_run(&(struct crew){ .workers = 1, .worker = inspect_signals });
 }
 
 static void
@@ -400,8 +403,8 @@ keep_stubborn(void)
 {
 	struct keeper *k = keeper_new(&quick);
 
-	keeper_add(k, "stubborn", ignore_sigterm, NULL);
-	while (keeper_wait(k) != KEEPER_STOP)
+	keeper_add(k, "stubborn", -1, ignore_sigterm, NULL);
+	while (keeper_wait(k, KEEPER_NEVER) != KEEPER_STOP)
 		;
 	keeper_drain(k);
 	return 0;
@@ -434,8 +437,8 @@ keep_reporting(void)
 	struct keeper *k = keeper_new(&quick);
 	enum keeper_news news;
 
-	keeper_add(k, "one", fail_from_second_on, NULL);
-	while ((news = keeper_wait(k)) != KEEPER_STOP) {
+	keeper_add(k, "one", -1, fail_from_second_on, NULL);
+	while ((news = keeper_wait(k, KEEPER_NEVER)) != KEEPER_STOP) {
 		if (news == KEEPER_RELOAD)
 			keeper_roll(k);
 		if (news == KEEPER_REPORT)
@@ -481,9 +484,9 @@ keep_on_through_crash_loop(void)
 	enum keeper_news news;
 
 	*starts = 1;
-	keeper_add(k, "failing", fail_from_second_on, NULL);
-	removed = keeper_add(k, "good", serve_first, NULL);
-	while ((news = keeper_wait(k)) != KEEPER_STOP) {
+	keeper_add(k, "failing", -1, fail_from_second_on, NULL);
+	removed = keeper_add(k, "good", -1, serve_first, NULL);
+	while ((news = keeper_wait(k, KEEPER_NEVER)) != KEEPER_STOP) {
 		if (news == KEEPER_CRASH_LOOP) {
 			tell(REPORT, 0, getpid());
 			keeper_remove(k, removed);
@@ -514,6 +517,107 @@ caller_decides_about_crash_loop(void **state)
 	stop_host();
 }
 
+static void
+tell_slept(const struct kept *kept)
+{
+	tell(REPORT, kept->asleep, 0);
+}
+
+static int calls = -1;		/* a listening socket */
+
+/* Takes what there is to take, and ends. */
+static int
+take_one_call(void *data)
+{
+	int taken = accept4(calls, NULL, NULL, SOCK_NONBLOCK);
+
+	(void)data;
+	tell(STARTED, taken >= 0, getpid());
+	return 0;
+}
+
+static int
+keep_sleeper(void)
+{
+	struct keeper_policy policy = quick;
+	enum keeper_news news;
+	struct keeper *k;
+
+	policy.slept = tell_slept;
+	k = keeper_new(&policy);
+	keeper_add(k, "sleeper", calls, take_one_call, NULL);
+	while ((news = keeper_wait(k, KEEPER_NEVER)) != KEEPER_STOP) {
+		if (news == KEEPER_RELOAD)
+			keeper_roll(k);
+	}
+	keeper_drain(k);
+	return 0;
+}
+
+static void
+who_ended_well_sleeps_until_called(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t n = sizeof(address.sun_family);	/* the kernel names it */
+
+	(void)state;
+	calls = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(calls, (struct sockaddr *)&address, n), 0);
+	assert_int_equal(listen(calls, 8), 0);
+	n = sizeof(address);
+	assert_int_equal(getsockname(calls, (struct sockaddr *)&address, &n), 0);
+
+	start_host(keep_sleeper);
+	assert_int_equal(expect(STARTED).slot, 0);	/* to see that it starts */
+	assert_int_equal(expect(REPORT).slot, 1);
+	for (int i = 0; i < 3; i++) {
+		int caller = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		assert_int_equal(connect(caller, (struct sockaddr *)&address, n), 0);
+		assert_int_equal(expect(REPORT).slot, 0);
+		assert_int_equal(expect(STARTED).slot, 1);
+		assert_int_equal(expect(REPORT).slot, 1);
+		close(caller);
+	}
+	/* A roll shows that it still starts. */
+	kill(host, SIGHUP);
+	assert_int_equal(expect(REPORT).slot, 0);
+	assert_int_equal(expect(STARTED).slot, 0);
+	stop_host();
+	close(calls);
+}
+
+/* Idle from the start, but says so only when asked for the third time. */
+static int64_t
+busy_at_first(void)
+{
+	static int64_t born;
+
+	if (born == 0)
+		born = keeper_now();
+	return ++*starts < 3 ? keeper_now() : born;
+}
+
+static int
+idle_crew(void)
+{
+	return master_run(&(struct crew){ .workers = 2, .worker = serve,
+	    .idle_since = busy_at_first, .patience_ms = 20 });
+}
+
+static void
+an_idle_crew_goes_home(void **state)
+{
+	(void)state;
+	start_host(idle_crew);
+	expect(STARTED);
+	expect(STARTED);
+	expect(ENDED);
+	expect(ENDED);
+	assert_int_equal(host_status(), 0);
+	assert_true(*starts >= 3);
+}
+
 int
 main(void)
 {
@@ -529,6 +633,8 @@ main(void)
 		TEST(grace_is_bounded),
 		TEST(bad_replacement_leaves_old_one),
 		TEST(caller_decides_about_crash_loop),
+		TEST(who_ended_well_sleeps_until_called),
+		TEST(an_idle_crew_goes_home),
 	};
 
 	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);

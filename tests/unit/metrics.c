@@ -334,10 +334,13 @@ up_while_a_process_lives(void **state)
 	assert_int_equal(read(ready[0], &sign, 1), 1);
 	write_file("lives.sock", "", 0);
 	write_file("never-started.sock", "", 0);
+	write_file("sleeps.sock", "", 0);
+	write_file("sleeps.asleep", "", 0);
 	assert_line(text_of(NULL), "function_up{function=\"lives\"} 1");
 	assert_line(text_of(NULL), "function_up{function=\"ended\"} 0");
 	assert_line(text_of(dir), "function_up{function=\"lives\"} 1");
 	assert_line(text_of(dir), "function_up{function=\"never-started\"} 0");
+	assert_line(text_of(dir), "function_up{function=\"sleeps\"} 1");
 	assert_null(strstr(text_of(dir), "function_up{function=\"ended\"}"));
 	assert_int_equal(count_of(page, "function_start_time_seconds{function=\"lives\"}"), 1);
 

@@ -68,6 +68,20 @@ sigterm_just_before_accept_is_not_missed(void **state)
 	assert_int_equal(worker_exit(), 0);
 }
 
+/* One alone has no master to send it home. */
+static void
+a_lone_worker_sleeps_when_nobody_comes(void **state)
+{
+	tear_down(state);
+	unsetenv("FN_MAX_REQUESTS");
+	setenv("FN_IDLE_S", "1", 1);
+	setenv("FN_SLEEP_S", "1", 1);
+	assert_int_equal(pipe(started) + pipe(proceed), 0);
+	start_worker();
+	assert_alive();
+	assert_int_equal(worker_exit(), 0);
+}
+
 static void
 a_worker_retires_after_its_share(void **state)
 {
@@ -101,6 +115,7 @@ main(void)
 		TEST(sigterm_just_before_accept_is_not_missed),
 		TEST(a_worker_retires_after_its_share),
 		TEST(a_hung_request_ends_its_worker),
+		TEST(a_lone_worker_sleeps_when_nobody_comes),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, make_directory, remove_directory);
