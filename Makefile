@@ -101,6 +101,9 @@ $(B)/%.o: %.c $(B)/flags
 # Embedded by the assembler, where -MMD does not look.
 $(B)/shared/common_passwords.o: shared/common_passwords.txt
 $(B)/runtime/limit.o: runtime/limit.lua
+$(B)/functions/stripe-sim/page.o: functions/stripe-sim/page.html
+$(B)/functions/stripe-sim/page_css.o: functions/stripe-sim/page.css
+$(B)/functions/stripe-sim/page_js.o: functions/stripe-sim/page.js
 $(B)/shared/mail_template.o: COMPILE += -Wa,-I$(B)
 $(B)/shared/mail_template.o: $(B)/mail_templates
 $(B)/mail_templates: $(wildcard shared/mail/*) $(B)/sources
