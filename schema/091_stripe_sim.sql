@@ -552,7 +552,9 @@ BEGIN
 			ELSE 'invalid_bank_account_iban' END, param,
 			format('Only test values are accepted here, and this is not one: ''%s''', p ->> param));
 	END IF;
-	RETURN (200, stripe_sim.object_json(stripe_sim.resolve_payment_method(wanted)));
+	-- What has just been made is not there yet for the statement that makes it.
+	wanted := stripe_sim.resolve_payment_method(wanted);
+	RETURN (200, stripe_sim.expand(stripe_sim.object_json(wanted), stripe_sim.paths(p)));
 END $$;
 
 ALTER FUNCTION stripe_sim.pay(stripe_sim.request, stripe_sim.payment_intent, boolean)
@@ -983,7 +985,8 @@ RETURN json_build_object('id', e.id, 'type', e.type, 'created', stripe_sim.epoch
 			'endpoint', d.endpoint, 'attempts', d.attempts, 'delivered', d.delivered,
 			'status', d.http_status, 'problem', d.problem,
 			'last', stripe_sim.epoch(d.last_at),
-			'due_ms', greatest(0, extract(epoch FROM d.due_at - now()) * 1000)::bigint)
+			'due_ms', CASE WHEN d.due_at IS NOT NULL THEN greatest(0,
+				extract(epoch FROM d.due_at - now()) * 1000)::bigint END)
 			ORDER BY d.id), '[]')
 		  FROM stripe_sim.delivery d WHERE d.event = e.id));
 
@@ -1008,7 +1011,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 				 WHERE p_before IS NULL OR seq < p_before
 				 ORDER BY seq DESC LIMIT 5000) recent (i)
 			 WHERE p_search IS NULL OR strpos(lower(concat_ws(' ', (i).id, (i).status,
-				(i).metadata, (i).description)), lower(p_search)) > 0
+				(i).description, (SELECT string_agg(key || ' ' || value, ' ')
+				  FROM jsonb_each_text((i).metadata)))), lower(p_search)) > 0
 			 ORDER BY (i).seq DESC LIMIT 20) shown),
 		'events', (SELECT coalesce(json_agg(stripe_sim.event_state(e) ORDER BY (e).seq DESC), '[]')
 			  FROM (SELECT e FROM (SELECT e FROM stripe_sim.event e
@@ -1050,7 +1054,11 @@ BEGIN
 		RETURN (200, stripe_sim.dispute_json(stripe_sim.end_dispute(
 			stripe_sim.lock_dispute(r, p_id), p ->> 'outcome' = 'succeed')));
 	WHEN 'finish_payment' THEN
-		charge := (stripe_sim.lock_intent(r, p_id, '{}')).latest_charge;
+		SELECT latest_charge INTO charge FROM stripe_sim.lock_intent(r, p_id, '{}')
+		 WHERE status = 'processing';
+		IF NOT FOUND THEN
+			PERFORM stripe_sim.refuse(NULL, NULL, 'This PaymentIntent is not being processed.');
+		END IF;
 		PERFORM stripe_sim.finish_payment(charge, p ->> 'outcome' = 'succeed');
 		RETURN (200, stripe_sim.object_json(p_id));
 	WHEN 'finish_refund' THEN
