@@ -238,7 +238,7 @@ function draw(list, items, key, card, nothing) {
 		if (at.startsWith(`${list.id} `) && !items.some((item) => at === `${list.id} ${item[key]}`))
 			drawn.delete(at);
 	if (nodes.length === 0)
-		nodes.push(make('p', { className: 'empty' }, nothing));
+		nodes.push(make(list.tagName === 'UL' ? 'li' : 'p', { className: 'empty' }, nothing));
 	if (nodes.length === list.children.length && nodes.every((node, i) => node === list.children[i]))
 		return;
 	list.replaceChildren(...nodes);

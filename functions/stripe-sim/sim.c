@@ -63,8 +63,9 @@ add_outcome_headers(struct req *rq, const struct sim_call *c, const struct row *
 		reply_header(rq, "Stripe-Rate-Limited-Reason", row_text(o, "limited"));
 	if (row_bool(o, "replayed"))
 		reply_header(rq, "Idempotent-Replayed", "true");
-	if (c->key != NULL && row_text(o, "original") != NULL)
-		reply_header(rq, "Original-Request", row_text(o, "original"));
+	if (c->key != NULL)
+		reply_header(rq, "Original-Request", row_text(o, "original") == NULL
+		    ? c->request_id : row_text(o, "original"));
 	if (c->key != NULL && status < 500 && status != 429)
 		reply_header(rq, "Stripe-Should-Retry", status == 409 ? "true" : "false");
 }

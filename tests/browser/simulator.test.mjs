@@ -90,7 +90,7 @@ test('a 3-D Secure step is completed, failed, and shown by the bank\'s own page'
 	const { id, next_action: next } = await create({ confirm: true, payment_method: 'pm_card_authenticationRequired', return_url: back });
 	const bank = await open({ path: new URL(next.redirect_to_url.url).pathname });
 	await shows(bank.page, 'main', 'Do you want to pay $20.00 USD?');
-	await Promise.all([bank.page.waitForNavigation(), press(bank.page, 'main', 'Complete')]);
+	await Promise.all([bank.page.waitForNavigation(), bank.page.click('button.good')]);
 	const address = new URL(bank.page.url());
 	assert.deepEqual([address.pathname, address.searchParams.get('redirect_status'), address.searchParams.get('payment_intent')],
 	    ['/health', 'succeeded', id]);
