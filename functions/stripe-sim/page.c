@@ -9,16 +9,7 @@
 
 #include <string.h>
 
-/* The path is from the root of the repository, where builds run. */
-__asm__(
-	".pushsection .rodata\n"
-	".local sim_page_html\n"
-	"sim_page_html:\n"
-	".incbin \"functions/stripe-sim/page.html\"\n"
-	".byte 0\n"
-	".popsection\n");
-
-extern const char sim_page_html[] __attribute__((visibility("hidden")));
+SIM_EMBED(sim_page_html, "functions/stripe-sim/page.html");
 
 ENDPOINT(control_page) = {
 	.method  = HTTP_GET,

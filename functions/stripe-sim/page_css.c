@@ -3,16 +3,7 @@
  */
 #include "sim.h"
 
-/* The path is from the root of the repository, where builds run. */
-__asm__(
-	".pushsection .rodata\n"
-	".local sim_page_css\n"
-	"sim_page_css:\n"
-	".incbin \"functions/stripe-sim/page.css\"\n"
-	".byte 0\n"
-	".popsection\n");
-
-extern const char sim_page_css[] __attribute__((visibility("hidden")));
+SIM_EMBED(sim_page_css, "functions/stripe-sim/page.css");
 
 ENDPOINT(control_page_css) = {
 	.method  = HTTP_GET,

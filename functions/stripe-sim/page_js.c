@@ -3,16 +3,7 @@
  */
 #include "sim.h"
 
-/* The path is from the root of the repository, where builds run. */
-__asm__(
-	".pushsection .rodata\n"
-	".local sim_page_js\n"
-	"sim_page_js:\n"
-	".incbin \"functions/stripe-sim/page.js\"\n"
-	".byte 0\n"
-	".popsection\n");
-
-extern const char sim_page_js[] __attribute__((visibility("hidden")));
+SIM_EMBED(sim_page_js, "functions/stripe-sim/page.js");
 
 ENDPOINT(control_page_js) = {
 	.method  = HTTP_GET,

@@ -154,6 +154,13 @@ size_t		 sim_characters(const char *utf8);
 /* sim.c */
 const char	*sim_hex(struct req *, const unsigned char *, size_t);
 
+/* A file, linked into the binary as the text it is.  Its path is from the root
+ * of the repository, where builds run. */
+#define SIM_EMBED(symbol, path)							\
+	__asm__(".pushsection .rodata\n.local " #symbol "\n" #symbol ":\n"	\
+	    ".incbin \"" path "\"\n.byte 0\n.popsection\n");			\
+	extern const char symbol[] __attribute__((visibility("hidden")))
+
 /* page.c: a part of the control page, which needs nothing from elsewhere. */
 struct status	 sim_page(struct req *, const char *media_type, const char *text);
 
