@@ -34,7 +34,7 @@ ENDPOINT(control_simulator) = {
 	.summary = "Do what a buyer or a bank would do",
 	.access  = ACCESS_SIGNED,
 	.rate    = RATE_NONE,
-	.repeatable = "What has been done already is refused",
+	.repeatable = "Somebody presses a button, and means it each time",
 	.commit  = COMMIT_EACH,
 	.input   = FIELDS(
 		BODY(action,  CHOICE, "What to do", .required = true, .choices = CHOICES("pay",
