@@ -16,8 +16,8 @@ import { stripe, told } from './sdk.mjs';
 const home = mkdtempSync(join(tmpdir(), 'souk-stripe-cli-'));
 after(() => rmSync(home, { recursive: true, force: true }));
 
-/* npm brings the program in a package of the machine's kind, whose scripts
- * need not run. */
+/* The program comes in a package for its kind of machine, and needs no script of
+ * npm's; it is there for x64, where the tests run. */
 function program() {
 	const name = `@stripe/cli-${process.platform}-${process.arch}`;
 	try {
