@@ -55,9 +55,11 @@ static const char *
 undo(struct req *rq, const struct query *how, const char *as)
 {
 	const struct input *in = req_input(rq);
-	struct saga *saga = saga_of(rq, db_one(rq, how, in->id, req_user(rq), as, in->notes,
-	    lease_owner(rq), text(rq, SAGA_LEASE_S)));
+	struct saga *saga;
 
+	fault_point("status_before_commit");
+	saga = saga_of(rq, db_one(rq, how, in->id, req_user(rq), as, in->notes,
+	    lease_owner(rq), text(rq, SAGA_LEASE_S)));
 	fault_point("status_after_commit");
 	if (saga != NULL)
 		return saga_drive(rq, saga);
