@@ -25,13 +25,25 @@ QUERY(orders_of_user, PAGED_QUERY("orders",
 	ORDER_ENTRY));
 
 /* A seller has a line for each product in an order. */
-QUERY(orders_of_seller, PAGED_QUERY("orders",
-	" SELECT i.order_id AS id FROM ("
-	"  SELECT DISTINCT order_id FROM orders.item WHERE seller_id = $7"
-	"   ORDER BY order_id DESC) i"
-	"  WHERE ($5::text IS NULL AND $8::bigint IS NULL) OR EXISTS ("
-	"   SELECT FROM orders.orders o WHERE o.id = i.order_id AND " WITH_STATUS
-	"      AND ($8::bigint IS NULL OR o.user_id = $8))",
+#define SOLD_ORDERS(seller)						\
+	" SELECT s.id FROM (SELECT DISTINCT order_id AS id FROM orders.item"	\
+	"  WHERE seller_id = " seller " ORDER BY order_id DESC) s"
+
+QUERY(orders_of_seller, PAGED_QUERY("orders", SOLD_ORDERS("$5"), ORDER_ENTRY));
+
+#define OF_USER	"($8::bigint IS NULL OR o.user_id = $8)"
+
+/* Of the orders that are under way, few at any time, those of the seller. */
+QUERY(open_orders_of_seller, PAGED_QUERY("orders",
+	" SELECT o.id FROM orders.orders o WHERE o.status = $5 AND " OF_USER
+	"    AND EXISTS (SELECT FROM orders.item i WHERE i.order_id = o.id AND i.seller_id = $7)",
+	ORDER_ENTRY));
+
+/* Of the seller's orders, one by one from the newest, those that fit: a join
+ * would begin with everybody's. */
+QUERY(some_orders_of_seller, PAGED_QUERY("orders", SOLD_ORDERS("$7")
+	"  CROSS JOIN LATERAL (SELECT FROM orders.orders o WHERE o.id = s.id"
+	"     AND " WITH_STATUS " AND " OF_USER " OFFSET 0) o",
 	ORDER_ENTRY));
 
 QUERY(orders_of_everybody, PAGED_QUERY("orders",
@@ -57,6 +69,18 @@ ENDPOINT(list_orders) = {
 	.errors  = ERRORS(ERR_FORBIDDEN),
 };
 
+static const struct row *
+sold_by(struct req *rq, const char *me)
+{
+	const struct input *in = req_input(rq);
+
+	if (in->status == NULL && in->user == NULL)
+		return db_one(rq, &orders_of_seller, PAGING_ARGUMENTS(rq, in), me, me);
+	return db_one(rq, one_of(in->status, "pending", "confirmed", "paid", "processing",
+	    "shipped") ? &open_orders_of_seller : &some_orders_of_seller,
+	    PAGING_ARGUMENTS(rq, in), in->status, me, me, in->user);
+}
+
 static struct status
 list_orders(struct req *rq)
 {
@@ -68,8 +92,7 @@ list_orders(struct req *rq)
 	if (in->seller != NULL && !req_is(rq, ACCESS_SELLER))
 		return fail_text(rq, ERR_FORBIDDEN, "Only sellers have orders to sell");
 	if (in->seller != NULL)
-		return reply_row(rq, 200, db_one(rq, &orders_of_seller,
-		    PAGING_ARGUMENTS(rq, in), in->status, me, me, in->user));
+		return reply_row(rq, 200, sold_by(rq, me));
 	if (one_of(in->all, "true") && in->user == NULL)
 		return reply_row(rq, 200, db_one(rq, &orders_of_everybody,
 		    PAGING_ARGUMENTS(rq, in), in->status, me));
