@@ -1,5 +1,8 @@
--- What an event of Stripe's does is one function, and so is which order it is
--- about: an object that names no order is that of its payment intent.
+-- Cancelling, refunds, and what sellers do with orders.
+--
+-- What an event of Stripe's does is one function (payments.apply_event), and so
+-- is which order it is about: an object that names no order is that of its
+-- payment intent.
 
 CREATE FUNCTION payments.order_of(p_object json) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = '' AS $$
@@ -17,37 +20,6 @@ BEGIN
 		found := named::bigint;
 	END IF;
 	RETURN found;
-END $$;
-
--- Applies what an event says of an object of p_order's, or of nobody's (null);
--- returns what came of it.  The order's saga is locked.  Must bear every event
--- again, late and in any order.
-CREATE FUNCTION payments.apply_event(p_type text, p_order bigint, p_object json)
-RETURNS text LANGUAGE plpgsql SET search_path = '' AS $$
-BEGIN
-	IF p_order IS NULL OR p_object ->> 'object' IS DISTINCT FROM 'payment_intent' THEN
-		RETURN 'stored';
-	END IF;
-	CASE p_type
-	WHEN 'payment_intent.succeeded' THEN
-		RETURN orders.payment_succeeded_v1(p_order, p_object ->> 'id',
-			p_object -> 'metadata' ->> 'nonce',
-			CASE WHEN p_object ->> 'amount_received' ~ '^[0-9]{1,15}$'
-			     THEN (p_object ->> 'amount_received')::bigint END,
-			p_object ->> 'currency',
-			p_object ->> 'payment_method');
-	WHEN 'payment_intent.payment_failed' THEN
-		RETURN orders.payment_failed_v1(p_order, p_object ->> 'id',
-			coalesce(p_object -> 'last_payment_error' ->> 'decline_code',
-				p_object -> 'last_payment_error' ->> 'code'),
-			p_object -> 'last_payment_error' ->> 'message');
-	WHEN 'payment_intent.processing' THEN
-		RETURN orders.payment_processing_v1(p_order, p_object ->> 'id');
-	WHEN 'payment_intent.canceled' THEN
-		RETURN orders.payment_canceled_v1(p_order, p_object ->> 'id');
-	ELSE
-		RETURN 'stored';
-	END CASE;
 END $$;
 
 CREATE OR REPLACE FUNCTION payments.webhook_ingest(p_id text, p_type text, p_payload json)
@@ -810,7 +782,10 @@ LANGUAGE sql AS $$
 		p_object -> 'metadata' ->> 'refund_id', p_object ->> 'failure_reason');
 $$;
 
-CREATE OR REPLACE FUNCTION payments.apply_event(p_type text, p_order bigint, p_object json)
+-- Applies what an event says of an object of p_order's, or of nobody's (null);
+-- returns what came of it.  The order's saga is locked.  Must bear every event
+-- again, late and in any order.
+CREATE FUNCTION payments.apply_event(p_type text, p_order bigint, p_object json)
 RETURNS text LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
 	IF p_order IS NULL THEN

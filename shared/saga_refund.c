@@ -82,14 +82,13 @@ take_answer(struct req *rq, const struct saga *s, const cJSON *refund)
  * people there, are taken note of.  *ours is the one of this saga, if it was
  * made after all.
  */
-static bool
+static struct stripe_reply
 list_refunds(struct req *rq, const struct saga *s, const cJSON **ours)
 {
 	struct stripe_reply r = stripe_get(rq, fmt(rq,
 	    "/v1/refunds?limit=100&payment_intent=%s", s->intent));
 	const cJSON *refund;
 
-	*ours = NULL;
 	cJSON_ArrayForEach(refund, cJSON_GetObjectItemCaseSensitive(r.body, "data")) {
 		const char *asked_by = stripe_text(
 		    cJSON_GetObjectItemCaseSensitive(refund, "metadata"), "refund_id");
@@ -99,7 +98,7 @@ list_refunds(struct req *rq, const struct saga *s, const cJSON **ours)
 		else
 			see(rq, refund);
 	}
-	return r.outcome == STRIPE_OK;
+	return r;
 }
 
 static struct stripe_reply
@@ -116,41 +115,65 @@ ask(struct req *rq, const struct saga *s)
 		{ NULL, NULL } });
 }
 
+static const char *
+again(struct req *rq, const struct saga *s, const struct stripe_reply *r, bool new_key)
+{
+	return s->age_s > PATIENCE_S ? saga_die(rq, s, r->problem)
+	    : saga_retry(rq, s, r, new_key);
+}
+
+/* Whether it was made though Stripe did not say so, or denies it. */
+static const char *
+look_for(struct req *rq, const struct saga *s, const struct stripe_reply *r)
+{
+	const cJSON *ours = NULL;
+	struct stripe_reply list = list_refunds(rq, s, &ours);
+
+	if (list.outcome != STRIPE_OK)
+		return again(rq, s, &list, false);
+	if (ours != NULL)
+		return take_answer(rq, s, ours);
+	if (r == NULL)
+		return NULL;
+	if (r->outcome != STRIPE_REFUSED)
+		return again(rq, s, r, true);
+	metric_add(&refused, 1);
+	return saga_outcome(db_one(rq, &refund_is_refused, s->id, s->epoch, r->problem));
+}
+
+static const char *
+refund_anew_instead(struct req *rq, struct saga *s)
+{
+	const struct saga *anew = saga_of(rq, db_one(rq, &refund_anew, s->id, s->epoch));
+
+	if (anew == NULL)
+		return "fenced";
+	*s = *anew;
+	return NULL;
+}
+
 const char *
 saga_refund(struct req *rq, struct saga *s)
 {
-	const cJSON *ours = NULL;
+	const char *outcome;
 	struct stripe_reply r;
-	struct saga *anew;
 
-	if (one_of(s->refund_status, "failed", "cancelled")) {
-		anew = saga_of(rq, db_one(rq, &refund_anew, s->id, s->epoch));
-		if (anew == NULL)
-			return "fenced";
-		*s = *anew;
-		return NULL;
-	}
+	if (one_of(s->refund_status, "failed", "cancelled"))
+		return refund_anew_instead(rq, s);
 	if (s->refund != NULL)		/* its answer was noted, and no more */
 		return saga_await_refund(rq, s);
-	if (s->age_s > PATIENCE_S)
-		return saga_die(rq, s, "Stripe could not be asked for the refund for three days");
+	/* A key that Stripe has forgotten would make the refund once more. */
+	if (s->age_s > SAGA_KEY_LIFE_S && (outcome = look_for(rq, s, NULL)) != NULL)
+		return outcome;
 	fault_point("refund_before_call");
 	r = ask(rq, s);
 	fault_point("refund_after_call");
 	if (r.outcome == STRIPE_OK && is_about(s, r.body))
 		return take_answer(rq, s, r.body);
 	/* A refusal, and a fault of Stripe's that it repeats under the same key,
-	 * may hide that it was made: it is looked for first. */
-	if (r.outcome != STRIPE_REFUSED && !(r.replayed && r.status >= 500))
-		return saga_retry(rq, s, &r, false);
-	if (!list_refunds(rq, s, &ours))
-		return saga_retry(rq, s, &r, false);
-	if (ours != NULL)
-		return take_answer(rq, s, ours);
-	if (r.outcome != STRIPE_REFUSED)
-		return saga_retry(rq, s, &r, true);
-	metric_add(&refused, 1);
-	return saga_outcome(db_one(rq, &refund_is_refused, s->id, s->epoch, r.problem));
+	 * may hide that it was made. */
+	return r.outcome == STRIPE_REFUSED || (r.replayed && r.status >= 500)
+	    ? look_for(rq, s, &r) : again(rq, s, &r, false);
 }
 
 const char *

@@ -108,6 +108,38 @@ for (const [name, kind, ms] of [['answers 500 before doing it', 'error_before'],
 		await settled([placed.id]);
 	});
 
+test('Stripe has forgotten the key of a refund whose answer was lost: it is found, and not made again', async () => {
+	const { story, placed } = await paid();
+	await fault('drop', { method: 'POST', path: '/v1/refunds' });
+	await fault('webhook_drop');
+	const made = await refund(placed.id, { amount: '30.00' });
+	assert.equal(made.status, 'pending');
+	await clearFaults();
+	await run`DELETE FROM stripe_sim.idempotency_key WHERE key LIKE ${`order-${placed.id}-%-refund-${made.id}-%`}`;
+	await run`UPDATE orders.saga SET created_at = now() - interval '24 hours', wake_at = now() WHERE kind = 'refund' AND subject = ${made.id}`;
+	await back(story, made.id);
+	assert.deepEqual((await refundsAt(placed)).map(({ amount }) => amount), [3000]);
+	await settled([placed.id]);
+});
+
+test('after three days without Stripe an operator is asked, and can have it tried again', async () => {
+	const { story, placed } = await paid();
+	await fault('error_before', { method: 'POST', path: '/v1/refunds' });
+	const made = await refund(placed.id);
+	const saga = () => one`SELECT id, state FROM orders.saga WHERE kind = 'refund' AND subject = ${made.id}`;
+	await run`UPDATE orders.saga SET created_at = now() - interval '73 hours', wake_at = now() WHERE id = ${(await saga()).id}`;
+	await until('it is given up', async () => {
+		await story.alarm();
+		return (await saga()).state === 'dead';
+	});
+	assert.equal((await found(made.id)).status, 'pending');
+	await always();
+	await clearFaults();
+	await run`UPDATE orders.saga SET state = 'running', wake_at = now() WHERE id = ${(await saga()).id}`;
+	await back(story, made.id);
+	await settled([placed.id]);
+});
+
 test('no webhook ever comes: whether the money has arrived is looked up', async () => {
 	const { story, placed } = await paid({ card: 'pm_card_pendingRefund' });
 	await fault('webhook_drop');

@@ -5,11 +5,12 @@ import { call } from '../../lib/client.mjs';
 import { settled } from '../../lib/invariants.mjs';
 import { assertMembers, assertOrder, cents, customer, lines, newAdmin, order, pay, place, product, seller, stockOf, untilOrder } from '../../lib/shop.mjs';
 import { confirm, intent, stripe } from '../../lib/simulator.mjs';
-import { run } from '../../lib/sql.mjs';
+import { rows, run } from '../../lib/sql.mjs';
 
 let owner;
 let buyer;
 let lamp;
+let open;	/* for bodies: one that is none cancels it */
 const path = (id) => `/api/orders/${id}/cancel`;
 const fresh = (quantity = 1) => place(buyer, lines([lamp.id, quantity]));
 const cancel = async (who, id, json = {}) => (await who.call('POST', path(id), { json, expect: 200 })).json;
@@ -20,6 +21,7 @@ before(async () => {
 	owner = await seller();
 	buyer = await customer();
 	lamp = await product(owner, { stock_quantity: 1000 });
+	open = await fresh();
 });
 
 const steps = (placed, ...statuses) => statuses.reduce(async (last, status) => {
@@ -170,6 +172,18 @@ test('ids that are none are 404, reasons out of bounds 400', async () => {
 	assert.equal((await order(buyer, placed.id)).status, 'confirmed');
 });
 
+test('who is erased leaves no words behind', async () => {
+	const who = await customer();
+	const placed = await place(who, lines([lamp.id, 1]));
+	await who.call('POST', path(placed.id), { json: { reason: 'My aunt has died' }, expect: 200 });
+	await who.call('DELETE', '/api/users/profile', { json: { password: who.password }, expect: 200 });
+	assert.deepEqual(await rows`SELECT o.cancel_by, o.cancel_reason, h.notes FROM orders.orders o JOIN orders.history h ON h.order_id = o.id
+	                             WHERE o.id = ${placed.id} AND h.new_status = 'cancelled'`,
+	    [{ cancel_by: who.id, cancel_reason: null, notes: null }]);
+	assert.deepEqual(await rows`SELECT e.detail FROM orders.saga_event e JOIN orders.saga s ON s.id = e.saga_id
+	                             WHERE s.order_id = ${placed.id} AND e.detail LIKE ${'%aunt%'}`, []);
+});
+
 test('no body is a body without a reason', async () => {
 	const placed = await fresh();
 	assert.equal((await buyer.call('POST', path(placed.id), { expect: 200 })).json.order.status, 'cancelled');
@@ -177,6 +191,4 @@ test('no body is a body without a reason', async () => {
 
 let somebody;
 refusesBadTokens('POST', '/api/orders/1/cancel', async () => somebody ??= await customer());
-let open;
-before(async () => { open = await fresh(); });
 refusesBadBodies('POST', () => path(open.id), () => buyer.token);
