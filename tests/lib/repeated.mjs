@@ -18,7 +18,7 @@ import { endpoints } from './described.mjs';
 import { form } from './form.mjs';
 import { mailsAreOut, mailsTo, SUBJECTS } from './mail.mjs';
 import { unlike } from './pictures.mjs';
-import { ADDRESS, customer, freshEmail, lines, newAdmin, PASSWORD, product, seller, unique } from './shop.mjs';
+import { ADDRESS, customer, freshEmail, lines, newAdmin, PASSWORD, pay, place, product, seller, unique } from './shop.mjs';
 import { value } from './sql.mjs';
 
 async function mails(email, subject) {
@@ -139,6 +139,21 @@ const REPEATED = {
 			other: order(2),
 			refused: order(1001),
 			effects: () => value`SELECT count(*) FROM orders.orders WHERE user_id = ${who.id}`,
+		};
+	},
+
+	async refund_payment() {
+		const who = await newAdmin();
+		const buyer = await customer();
+		const { id } = await pay(buyer, await place(buyer, lines([(await product(await seller())).id, 1])));
+		const refund = (amount) => ({ json: { orderId: id, amount } });
+		return {
+			who,
+			path: '/api/payments/refund',
+			sent: refund('1.00'),
+			other: refund('2.00'),
+			refused: refund('1000.00'),
+			effects: () => value`SELECT count(*) FROM payments.refund WHERE order_id = ${id}`,
 		};
 	},
 };
