@@ -7,17 +7,25 @@
 COUNTER(retried, "saga_retries_total", "", "Steps to be tried again later");
 COUNTER(fenced, "saga_fenced_total", "", "Transitions refused to a driver without a lease");
 COUNTER(died, "saga_dead_total", "", "Sagas that need an operator");
+COUNTER(strange, "saga_unknown_total", "", "Claimed sagas at a step that this program does not have");
+#define SECONDS_OF(kind, version, step, state, act)			\
+	HISTOGRAM(act##_seconds, "saga_step_duration_seconds",		\
+	    SAGA_LABELS(kind, step, state), "How long a try of a step took");
+SAGA_STEPS(SECONDS_OF)
 
 enum {
 	FIRST_BACKOFF_MS = 400,
 	MAX_BACKOFF_MS = 30000,
-	DENIED_BACKOFF_MS = 60000	/* a wrong key is mended by people */
+	DENIED_BACKOFF_MS = 60000,	/* a wrong key is mended by people ... */
+	UNKNOWN_BACKOFF_S = 60		/* and an old program by a new one */
 };
 
 QUERY(claim_order,
 	"SELECT * FROM orders.saga_claim_order($1, $2, $3)");
 QUERY(claim_due,
-	"SELECT * FROM orders.saga_claim($1, $2, $3, $4)");
+	"SELECT * FROM orders.saga_claim($1, $2, $3, $4, $5)");
+QUERY(give_back,
+	"SELECT orders.saga_give_back($1, $2, $3, $4) AS outcome");
 QUERY(retry_later,
 	"SELECT orders.saga_retry_v1($1, $2, $3, $4, $5) AS outcome");
 QUERY(stop_saga,
@@ -53,8 +61,9 @@ saga_of(struct req *rq, const struct row *row)
 		.refund = row_text(row, "stripe_refund_id"),
 		.refund_reason = row_text(row, "refund_reason"),
 		.refund_status = row_text(row, "refund_status"),
-		.user = row_text(row, "user_id"), .attempt = row_int(row, "attempt"),
-		.age_s = row_int(row, "age_s"), .seconds_left = row_int(row, "seconds_left"),
+		.user = row_text(row, "user_id"), .version = row_int(row, "version"),
+		.attempt = row_int(row, "attempt"), .age_s = row_int(row, "age_s"),
+		.tried_s = row_int(row, "tried_s"), .seconds_left = row_int(row, "seconds_left"),
 		.past_deadline = row_bool(row, "past_deadline"),
 	};
 	return s;
@@ -86,17 +95,52 @@ saga_retry(struct req *rq, const struct saga *s, const struct stripe_reply *r, b
 	    r->problem, new_key ? "true" : "false"));
 }
 
-/* The graph: who acts in which state of which kind. */
+/* The graph: who acts at which step of which kind. */
 static const struct step {
-	const char *kind, *state;
+	const char *kind;
+	int64_t version;
+	const char *step, *state;
 	const char *(*act)(struct req *, struct saga *);
+	struct metric *seconds;
 } steps[] = {
-	{ "order",  "running",      saga_create_intent },
-	{ "order",  "waiting",      saga_await_payment },
-	{ "order",  "compensating", saga_compensate },
-	{ "refund", "running",      saga_refund },
-	{ "refund", "waiting",      saga_await_refund },
+#define STEP_OF(kind, version, step, state, act)			\
+	{ #kind, version, #step, #state, act, &act##_seconds },
+	SAGA_STEPS(STEP_OF)
 };
+enum { STEPS = sizeof(steps) / sizeof(*steps) };
+
+static const struct step *
+step_of(const struct saga *s)
+{
+	for (size_t i = 0; i < STEPS; i++)
+		if (strcmp(steps[i].kind, s->kind) == 0 && steps[i].version == s->version &&
+		    strcmp(steps[i].step, s->step) == 0 && strcmp(steps[i].state, s->state) == 0)
+			return &steps[i];
+	return NULL;
+}
+
+/* Those that can be driven here, as a Postgres array. */
+static const char *
+known_steps(struct req *rq)
+{
+	const char *list = "";
+
+	for (size_t i = 0; i < STEPS; i++)
+		list = fmt(rq, "%s%s%s/%lld/%s", list, i == 0 ? "" : ",", steps[i].kind,
+		    (long long)steps[i].version, steps[i].step);
+	return fmt(rq, "{%s}", list);
+}
+
+/* Claimed by its order or its id; a newer program has begun it. */
+static const char *
+leave_to_others(struct req *rq, const struct saga *s)
+{
+	log_line(LOG_ERROR, "a saga is at a step that this program does not have",
+	    "saga", s->id, "kind", s->kind, "step", s->step, NULL);
+	metric_add(&strange, 1);
+	return saga_outcome(db_one(rq, &give_back, s->id, s->epoch, text(rq, UNKNOWN_BACKOFF_S),
+	    "the program that had it does not know this step"));
+}
 
 const char *
 saga_drive(struct req *rq, struct saga *s)
@@ -104,15 +148,13 @@ saga_drive(struct req *rq, struct saga *s)
 	const char *outcome = NULL;
 
 	while (outcome == NULL && !req_failed(rq)) {
-		const struct step *step = NULL;
+		const struct step *step = step_of(s);
+		uint64_t start = now_us();
 
-		for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-			if (strcmp(steps[i].kind, s->kind) == 0 &&
-			    strcmp(steps[i].state, s->state) == 0)
-				step = &steps[i];
 		if (step == NULL)
-			return "finished";
+			return leave_to_others(rq, s);
 		outcome = step->act(rq, s);
+		metric_observe_us(step->seconds, now_us() - start);
 	}
 	return outcome == NULL ? "failed" : outcome;
 }
@@ -155,6 +197,7 @@ saga_sweep(struct req *rq, int n, bool expired)
 	enum { SWEEP_US = 20000000 };
 	uint64_t end = now_us() + SWEEP_US;
 	struct json *answer = json_new(rq);
+	const char *known = known_steps(rq);
 	int driven = 0;
 
 	json_open(answer, '{');
@@ -162,7 +205,7 @@ saga_sweep(struct req *rq, int n, bool expired)
 	json_open(answer, '[');
 	while (driven < n && now_us() < end && !req_failed(rq)) {
 		struct saga *s = saga_of(rq, db_one(rq, &claim_due, lease_owner(rq), "1",
-		    text(rq, SAGA_LEASE_S), expired ? "true" : "false"));
+		    text(rq, SAGA_LEASE_S), expired ? "true" : "false", known));
 
 		if (s == NULL)
 			break;

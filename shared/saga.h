@@ -28,7 +28,7 @@ struct saga {
 	const char *intent, *amount, *currency, *subject, *user;
 	/* Of a refund, which is the subject: Stripe's id of it, ... */
 	const char *refund, *refund_reason, *refund_status;
-	int64_t attempt, age_s, seconds_left;
+	int64_t version, attempt, age_s, tried_s, seconds_left;
 	bool past_deadline;
 	/* Where a driver has to answer with the order, the query to checkpoint the
 	 * intent with: orders.saga_intent_created_v1()'s arguments, and a column

@@ -141,7 +141,7 @@ compensate(struct req *rq, struct saga *s, const char *cause)
 		return outcome;
 	s->state = "compensating";
 	s->step = "create_intent";
-	s->attempt = 0;
+	s->attempt = s->tried_s = 0;
 	return NULL;		/* go on */
 }
 
@@ -284,7 +284,7 @@ saga_compensate(struct req *rq, struct saga *s)
 	struct stripe_reply r;
 	const cJSON *intent;
 
-	if (s->age_s > CANCEL_PATIENCE_S)
+	if (s->tried_s > CANCEL_PATIENCE_S)
 		return saga_die(rq, s, "the payment could not be cancelled for a day");
 	if (s->intent == NULL) {
 		/* In doubt: the call may have been made.  Making it again finds out. */

@@ -118,7 +118,7 @@ ask(struct req *rq, const struct saga *s)
 static const char *
 again(struct req *rq, const struct saga *s, const struct stripe_reply *r, bool new_key)
 {
-	return s->age_s > PATIENCE_S ? saga_die(rq, s, r->problem)
+	return s->tried_s > PATIENCE_S ? saga_die(rq, s, r->problem)
 	    : saga_retry(rq, s, r, new_key);
 }
 

@@ -10,11 +10,25 @@
 
 enum { SAGA_KEY_LIFE_S = 23 * 3600 };	/* Stripe may forget a key after 24 h */
 
-const char	*saga_create_intent(struct req *, struct saga *);
-const char	*saga_await_payment(struct req *, struct saga *);
-const char	*saga_compensate(struct req *, struct saga *);
-const char	*saga_refund(struct req *, struct saga *);
-const char	*saga_await_refund(struct req *, struct saga *);
+/*
+ * Every step of every saga, once: what drives it, what it is measured by and
+ * what a sweeper claims all follow from here.
+ *
+ *   X(kind, version, step, state, what acts there)
+ */
+#define SAGA_STEPS(X)							\
+	X(order,  1, create_intent,  running,      saga_create_intent)	\
+	X(order,  1, await_payment,  waiting,      saga_await_payment)	\
+	X(order,  1, create_intent,  compensating, saga_compensate)	\
+	X(refund, 1, refund_payment, running,      saga_refund)		\
+	X(refund, 1, await_refund,   waiting,      saga_await_refund)
+
+#define SAGA_STEP_IS(kind, version, step, state, act)			\
+	const char *act(struct req *, struct saga *);
+SAGA_STEPS(SAGA_STEP_IS)
+
+#define SAGA_LABELS(kind, step, state)					\
+	"kind=\"" #kind "\",state=\"" #state "\",step=\"" #step "\""
 
 /* A transition's outcome, counted where it was fenced. */
 const char	*saga_outcome(const struct row *);
