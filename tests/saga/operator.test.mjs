@@ -32,16 +32,18 @@ test('a retry takes a saga from its driver: one intent, and the driver is fenced
 	const id = await story.left();
 	const before = await held(id);
 	await clearFaults();
+	/* Stripe may say that the first call is still on its way. */
 	const { outcome, saga } = await act(before.id, 'retry');
-	assert.equal(outcome, 'waiting');
+	assert.ok(['waiting', 'retry'].includes(outcome), outcome);
 	assert.ok(saga.epoch > before.epoch);
 
 	const answer = await slow;
 	assert.equal(answer.status, 201);
+	await story.payable(id);
 	assert.equal((await intentsOf(id)).length, 1);
-	assert.equal((await sagaOf(id)).epoch, saga.epoch, 'the slow one changed nothing');
-	const done = await rows`SELECT * FROM orders.saga_event WHERE saga_id = ${before.id} AND step = 'create_intent' AND what = 'done'`;
+	const done = await rows`SELECT epoch FROM orders.saga_event WHERE saga_id = ${before.id} AND step = 'create_intent' AND what = 'done'`;
 	assert.equal(done.length, 1);
+	assert.ok(done[0].epoch >= saga.epoch, 'the slow one changed nothing');
 	await story.pay(id);
 	await story.until(id, 'paid');
 	await settled([id]);
