@@ -34,7 +34,7 @@ async function fill(size) {
 }
 
 async function empty() {
-	await run`TRUNCATE catalog.product, catalog.stock, catalog.inventory_log CASCADE`;
+	await run`TRUNCATE catalog.product, catalog.tagged, catalog.stock, catalog.inventory_log CASCADE`;
 	await run`DELETE FROM catalog.category WHERE slug ~ '^shelf-'`;
 	await run`DELETE FROM catalog.category WHERE slug ~ '^section-'`;
 }
@@ -71,26 +71,34 @@ async function cases() {
 	];
 }
 
-/* What Postgres does for each of the list's statements, auto_explain's way. */
+/* What Postgres does for each case, as auto_explain tells it: of the last request
+ * the statements that look for products and count them, and the one around. */
 async function plans(list) {
 	const log = `${need('SOUK_RUN')}/log/postgres.log`;
+	const settings = { 'session_preload_libraries': "'auto_explain'", 'auto_explain.log_min_duration': '0',
+		'auto_explain.log_analyze': 'on', 'auto_explain.log_buffers': 'on',
+		'auto_explain.log_timing': 'off', 'auto_explain.log_nested_statements': 'on' };
+	const change = async (how) => {
+		for (const [name, setting] of Object.entries(settings))
+			await run`ALTER ROLE souk_catalog ${raw(how(name, setting))}`;
+		await run`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'souk_catalog'`;
+	};
 	const told = [];
 
-	await run`ALTER ROLE souk_catalog SET session_preload_libraries = 'auto_explain'`;
-	await run`ALTER ROLE souk_catalog SET auto_explain.log_min_duration = 0`;
-	await run`ALTER ROLE souk_catalog SET auto_explain.log_analyze = on`;
-	await run`ALTER ROLE souk_catalog SET auto_explain.log_timing = off`;
-	await run`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'souk_catalog'`;
+	await change((name, setting) => `SET ${name} = ${setting}`);
 	for (const { name, path } of list) {
 		const from = readFileSync(log, 'utf8').length;
 		await wrk({ url: need('SOUK_URL'), path }, { connections: 1, seconds: 1 });
 		const seen = readFileSync(log, 'utf8').slice(from).split(/^(?=\d{4}-\d\d-\d\d )/m)
-		    .filter((entry) => entry.includes('Query Text: ') && /page AS|best AS/.test(entry)).at(-1) ?? '';
-		told.push(`## ${name}\n${path}\n${seen.slice(seen.search(/^\t\S.*\(cost=/m))}`);
+		    .filter((entry) => entry.includes('Query Text: '));
+		const whole = (entry) => entry.includes('json_build_object');
+		const last = seen.findLastIndex(whole);
+		const before = seen.slice(0, last).findLastIndex(whole);
+		told.push(`## ${name}\n${path}\n`, ...seen.slice(before + 1, last + 1)
+		    .filter((entry) => whole(entry) || /array_agg\(n\.id\)|LIMIT 10001/.test(entry))
+		    .map((entry) => entry.slice(entry.indexOf('\tQuery Text: '))));
 	}
-	for (const name of ['session_preload_libraries', 'auto_explain.log_min_duration', 'auto_explain.log_analyze', 'auto_explain.log_timing'])
-		await run`ALTER ROLE souk_catalog RESET ${raw(name)}`;
-	await run`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'souk_catalog'`;
+	await change((name) => `RESET ${name}`);
 	return told.join('\n');
 }
 
