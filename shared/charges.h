@@ -1,6 +1,6 @@
 /*
  * charges.h -- what an order costs beyond its lines, and how long it may stay
- * unpaid.  The sums themselves are made in one place: orders.place_v1().
+ * unpaid.  The sums themselves are made in one place: orders.totals_of().
  */
 #ifndef CHARGES_H
 #define CHARGES_H

@@ -119,6 +119,15 @@ const ALWAYS = {
 		 WHERE p.amount <> o.total_amount OR p.currency <> o.currency
 		    OR o.total_amount <> o.subtotal + o.tax_amount + o.shipping_cost - o.discount_amount
 		    OR o.subtotal <> (SELECT sum(i.quantity * i.unit_price) FROM orders.item i WHERE i.order_id = o.id)`,
+	'an order comes to the same, computed again from its own columns': `
+		SELECT o.id, o.totals_rule, o.subtotal, o.tax_amount, o.total_amount, t.* FROM orders.orders o
+		 CROSS JOIN LATERAL (
+			SELECT array_agg(quantity) AS quantities, array_agg(unit_price) AS prices
+			  FROM orders.item i WHERE i.order_id = o.id) l
+		 CROSS JOIN LATERAL orders.totals_of(o.totals_rule, l.quantities, l.prices,
+			o.tax_rate_bps, o.shipping_cost, o.discount_amount) t
+		 WHERE (o.subtotal, o.tax_amount, o.total_amount)
+		       IS DISTINCT FROM (t.subtotal, t.tax_amount, t.total_amount)`,
 	'a history is a walk through the states': `
 		SELECT * FROM (
 			SELECT h.*, lag(new_status) OVER (PARTITION BY order_id ORDER BY id) AS before

@@ -75,7 +75,10 @@ test('tax is rounded half up on the subtotal, once', async () => {
 	for (const [price, quantity, tax] of [['0.05', 1, '0.01'], ['0.04', 1, '0.00'], ['0.45', 1, '0.05'], ['0.05', 3, '0.02'],
 	    ['333.33', 3, '100.00'], ['0.01', 10, '0.01']]) {
 		const cheap = await product(owner, { price });
-		assert.equal((await place(buyer, lines([cheap.id, quantity]))).tax_amount, tax, `${quantity} at ${price}`);
+		const placed = await place(buyer, lines([cheap.id, quantity]));
+		assert.equal(placed.tax_amount, tax, `${quantity} at ${price}`);
+		assert.equal(await value`SELECT totals_rule FROM orders.orders WHERE id = ${placed.id}`,
+		    'tax_on_subtotal_half_up', 'by which rule is kept');
 	}
 });
 
