@@ -125,7 +125,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop rotate-keys mail saga sagas test tests bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop rotate-keys mail saga sagas test tests oversell bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -168,6 +168,10 @@ fuzzers: ## build the fuzz targets
 	@deploy/local/install build test
 	@$(MAKE) --no-print-directory -j$(CORES) $(FUZZING) fuzz-programs
 fuzz-programs: $(FUZZERS)
+oversell: all ## N=100000 checkouts over a few units, late payments and all
+	@deploy/local/install test
+	@N=$(or $(N),100000) API_JSON=build/api.json $(call STACK,build) -- \
+	    node --test-reporter tap tests/oversell/oversell.test.mjs
 bench: all $(BENCHES) ## measure, as ratios in one run
 	@deploy/local/install test
 	@tests/bench/run

@@ -143,7 +143,7 @@ const ALWAYS = {
 };
 
 /* Of the orders in chosen(id). */
-const SETTLED = {
+export const SETTLED = {
 	'V2 nothing is reserved any more': `
 		SELECT i.* FROM orders.item i JOIN chosen USING (order_id) WHERE i.reservation = 'held'`,
 	'V4 every saga is at its end': `
@@ -164,7 +164,7 @@ const SETTLED = {
 		    OR (e.type = 'payment_intent.succeeded' AND e.outcome NOT IN ('paid', 'already', 'retaken', 'refunding'))`,
 };
 
-async function hold(statements) {
+export async function hold(statements) {
 	for (const [name, sql] of Object.entries(statements)) {
 		const violations = await rows`${raw(sql)}`;
 		assert.deepEqual(violations.slice(0, 5), [], name);
