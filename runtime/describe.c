@@ -233,6 +233,7 @@ write_endpoint(struct json *j, const struct entry *entry)
 	number(j, "timeout_s", e->timeout_s == 0 ? 30 : e->timeout_s);
 	flag(j, "waits", e->waits);
 	number(j, "every_s", e->every_s);
+	number(j, "helpers", e->helpers);
 	write_fields(j, "input", e->input);
 	write_fields(j, "output", e->output);
 	json_member(j, "answer", e->answer == NULL ? NULL : e->answer->name);
@@ -462,6 +463,8 @@ is_sound(const struct entry *entry)
 	    (e->commit == COMMIT_EACH && req_reference == NULL)))
 		good = complain(entry, "takes a key that nothing claims: with COMMIT_EACH,"
 		    " claim it with the effect and use req_reference()");
+	if (e->helpers > 0 && e->every_s == 0)
+		good = complain(entry, "has .helpers with a schedule: set .every_s");
 	for (const struct field *f = e->input; f != NULL && f->where != F_END; f++)
 		if ((f->type == T_STR || f->type == T_STRS || f->type == T_IDS ||
 		    f->type == T_LIST || f->type == T_INT) && f->max == 0 && f->where != F_PATH)

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -370,24 +371,37 @@ run_scheduled(struct req *rq, const struct entry *entry)
 	request_end(rq);
 }
 
-/* Woken by SIGTERM, even by one that came just before. */
-static void
-sleep_until(uint64_t us)
+/* True when something is to be heard at fd.  Woken by SIGTERM too, even by one
+ * that came just before. */
+static bool
+sleep_until(uint64_t us, int fd)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint64_t now = now_us();
 	struct timespec left;
 	sigset_t blocked, open_mask;
+	int ready = 0;
 
-	if (us <= now)
-		return;
+	us = us < now ? now : us;
 	left = (struct timespec){ (time_t)((us - now) / 1000000),
 	    (long)((us - now) % 1000000 * 1000) };
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
 	if (!stopping)
-		ppoll(NULL, 0, &left, &open_mask);
+		ready = ppoll(&p, 1, &left, &open_mask);
 	sigprocmask(SIG_SETMASK, &open_mask, NULL);
+	return ready > 0;
+}
+
+static void
+run_in_time(struct req *rq, const struct entry *entry)
+{
+	alarm(patience());
+	serving = 1;
+	run_scheduled(rq, entry);
+	serving = 0;
+	alarm(0);
 }
 
 int
@@ -407,18 +421,49 @@ fastcgi_schedule(void)
 			if (entry->endpoint->every_s == 0)
 				continue;
 			if (due[i] <= now) {
-				alarm(patience());
-				serving = 1;
-				run_scheduled(&rq, entry);
-				serving = 0;
-				alarm(0);
+				run_in_time(&rq, entry);
 				due[i] = now_us() + (uint64_t)entry->endpoint->every_s * 1000000;
 			}
 			next = due[i] < next ? due[i] : next;
 		}
-		sleep_until(next);
+		sleep_until(next, -1);
 	}
 	free(due);
 	let_connections_go();
+	return 0;
+}
+
+/* Rung by whoever has too much to do; the first helper to reach it goes. */
+static int bell = -1;
+
+void
+fastcgi_hang_bell(void)
+{
+	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void
+req_call_help(struct req *rq)
+{
+	if (rq->entry->endpoint->helpers > 0 && bell >= 0)
+		eventfd_write(bell, 1);
+}
+
+int
+fastcgi_help(void)
+{
+	static struct req rq;
+	eventfd_t rings;
+
+	catch_signals();
+	while (!stopping) {
+		if (!sleep_until(UINT64_MAX, bell) || eventfd_read(bell, &rings) != 0)
+			continue;
+		for (const struct entry *const *at = __start_endpoints;
+		    at < __stop_endpoints && !stopping; at++)
+			if ((*at)->endpoint->helpers > 0)
+				run_in_time(&rq, *at);
+		let_connections_go();
+	}
 	return 0;
 }

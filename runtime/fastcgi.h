@@ -21,6 +21,10 @@ bool	 fastcgi_may_sleep(int64_t *patience_ms);
 int64_t	 fastcgi_idle_since(void);
 /* Runs the endpoints that have .every_s, each on its schedule. */
 int	 fastcgi_schedule(void);
+/* Runs those that have .helpers whenever one of them calls for help.  The bell
+ * that calls must hang before the processes fork. */
+int	 fastcgi_help(void);
+void	 fastcgi_hang_bell(void);
 /* Whether fd 0 is a listening socket (FastCGI) or not (CGI). */
 int	 fastcgi_is_available(void);
 

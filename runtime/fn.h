@@ -169,6 +169,7 @@ struct endpoint {
 	int			 timeout_s;	/* 0: 30 */
 	bool			 waits;		/* for the outside world: more workers */
 	int			 every_s;	/* a cron function's schedule */
+	int			 helpers;	/* that join in: see req_call_help() */
 	const struct field	*input;
 	const struct field	*output;	/* its members ... */
 	const struct shape	*answer;	/* ... or the whole answer is one of these */
@@ -247,6 +248,10 @@ const char	*req_reference(struct req *);
 bool		 req_is_conditional(struct req *);	/* was it sent? */
 bool		 req_matches(struct req *, const char *json);
 bool		 req_failed(struct req *);	/* is a refusal already decided? */
+/* There is more to do than one run gets done: another joins in, as long as not
+ * all of the endpoint's .helpers are at it.  They are processes of their own
+ * that sleep, and hold nothing, until they are called. */
+void		 req_call_help(struct req *);
 /* Whether the client sent this field at all (null counts as sent). */
 #define req_has(rq, in, m) req_has_(rq, (size_t)((const char *)&(in)->m - (const char *)(in)))
 

@@ -77,6 +77,16 @@ worker_count(void)
 }
 
 static int
+helper_count(void)
+{
+	int most = 0;
+
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++)
+		most = (*at)->endpoint->helpers > most ? (*at)->endpoint->helpers : most;
+	return most;
+}
+
+static int
 serve(const char *name)
 {
 	bool scheduled = schedule.number == 1 && has_schedule();
@@ -84,12 +94,16 @@ serve(const char *name)
 		.workers = workers.number == 1 ? 1 : worker_count(),
 		.worker = fastcgi_serve,
 		.scheduler = scheduled ? fastcgi_schedule : NULL,
+		.helpers = scheduled ? helper_count() : 0,
+		.helper = fastcgi_help,
 	};
 
 	observe_open();
 	metrics_open(name);
 	if (crew.workers == 1 && !scheduled)
 		return fastcgi_serve(0);
+	if (crew.helpers > 0)
+		fastcgi_hang_bell();
 	/* Who has a schedule to keep never sleeps. */
 	if (!scheduled && fastcgi_may_sleep(&crew.patience_ms))
 		crew.idle_since = fastcgi_idle_since;

@@ -38,6 +38,13 @@ run_scheduler(void *unused)
 	return crew->scheduler();
 }
 
+static int
+run_helper(void *unused)
+{
+	(void)unused;
+	return crew->helper();
+}
+
 static void
 gather(struct keeper *keeper)
 {
@@ -49,6 +56,10 @@ gather(struct keeper *keeper)
 	}
 	if (crew->scheduler != NULL)
 		keeper_add(keeper, "scheduler", -1, run_scheduler, NULL);
+	for (int i = 0; i < crew->helpers; i++) {
+		snprintf(name, sizeof(name), "helper %d", i);
+		keeper_add(keeper, name, -1, run_helper, NULL);
+	}
 }
 
 static int64_t

@@ -10,6 +10,8 @@ struct crew {
 	int	workers;
 	int	(*worker)(int slot);
 	int	(*scheduler)(void);	/* NULL: none */
+	int	helpers;
+	int	(*helper)(void);
 	/* When the workers have had nothing to do since, in milliseconds of
 	 * keeper_now(), and for how long they may; NULL: for ever. */
 	int64_t	(*idle_since)(void);

@@ -190,11 +190,12 @@ const struct shape saga_run_shape = {
 };
 
 /* A process holds the lease of one saga only: it takes the next when it is
- * done with one, and stops in good time. */
+ * done with one, and stops in good time.  Most of that time it waits for
+ * Stripe, so that where there is more to do others join in. */
 struct status
 saga_sweep(struct req *rq, int n, bool expired)
 {
-	enum { SWEEP_US = 20000000 };
+	enum { SWEEP_US = 20000000, CALL_EVERY = 8 };
 	uint64_t end = now_us() + SWEEP_US;
 	struct json *answer = json_new(rq);
 	const char *known = known_steps(rq);
@@ -218,7 +219,8 @@ saga_sweep(struct req *rq, int n, bool expired)
 		json_key(answer, "outcome");
 		json_string(answer, saga_drive(rq, s));
 		json_close(answer);
-		driven++;
+		if (++driven % CALL_EVERY == 0)
+			req_call_help(rq);
 	}
 	json_close(answer);
 	json_key(answer, "driven");

@@ -7,7 +7,10 @@
 
 #include "saga.h"
 
-enum { MOST = 200 };		/* sagas a run */
+enum {
+	MOST = 1000,		/* sagas a run */
+	HELPERS = 7		/* more, and Stripe would limit us */
+};
 
 ENDPOINT(recover_sagas) = {
 	.method  = HTTP_POST,
@@ -20,6 +23,7 @@ ENDPOINT(recover_sagas) = {
 	.raw_body = true,
 	.timeout_s = 60,
 	.every_s = 2,
+	.helpers = HELPERS,
 	.output  = FIELDS(
 		OUT_OBJECT(sagas, saga_run_shape, "Each saga that was driven", .many = true),
 		OUT(driven, INT, "How many", .example = "1")),

@@ -3,13 +3,16 @@
  * who come back from the dead.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
+import { clearFaults, fault } from '../lib/faults.mjs';
 import { always, settled } from '../lib/invariants.mjs';
 import { confirm, intent } from '../lib/simulator.mjs';
 import { one, rows, run, value } from '../lib/sql.mjs';
 import { signal, workers } from '../lib/stack.mjs';
 import { cron, Story } from '../lib/story.mjs';
 import { until } from '../lib/wait.mjs';
+
+afterEach(clearFaults);
 
 test('sweepers racing for many sagas undo each once', async () => {
 	const story = await Story.begin({ stock: 100 });
@@ -26,6 +29,22 @@ test('sweepers racing for many sagas undo each once', async () => {
 		 GROUP BY 1`;
 	assert.deepEqual(new Set(compensations.map(({ times }) => times)), new Set([1]));
 	assert.equal(compensations.length, 12);
+});
+
+test('where there is more to do than one sweeper can, others join in', async () => {
+	const story = await Story.begin({ stock: 100 });
+	for (let i = 0; i < 40; i++)
+		await story.place();
+	/* As long as Stripe's own answers take. */
+	await fault('delay', { ms: 250 });
+	await story.expire();
+	await until('three sweepers are at it', async () => (await value`
+		SELECT count(DISTINCT owner) FROM orders.saga s JOIN orders.orders o ON o.id = s.order_id
+		 WHERE o.user_id = ${story.buyer.id} AND s.wake_at > now()`) >= 3, { seconds: 60 });
+	await clearFaults();
+	for (const id of story.orders)
+		await story.until(id, 'cancelled', { alarm: false, seconds: 60 });
+	await settled(story.orders);
 });
 
 test('payment racing expiry: paid or cancelled, and Stripe decides', async () => {

@@ -20,6 +20,7 @@ SAYS(forgetful,   PUBLIC, NONE,  .method = HTTP_POST)
 SAYS(undecided,   PUBLIC, NONE,  .method = HTTP_POST, .idempotent = true, .repeatable = "Or not")
 /* This program has no statement, so no transaction to keep an answer in. */
 SAYS(keeps_none,  PUBLIC, NONE,  .method = HTTP_POST, .idempotent = true)
+SAYS(unscheduled, PUBLIC, NONE,  .method = HTTP_PUT, .helpers = 1)
 SAYS(cached_user, USER,   NONE,  .method = HTTP_GET, .cache = { .seconds = 1, .tag = "x" })
 
 static const char *complaints;
@@ -47,6 +48,7 @@ what_is_missing_is_named(void **state)
 	assert_true(told("no_access", "set .access and .rate"));
 	assert_true(told("no_rate", "set .access and .rate"));
 	assert_true(told("no_method", "set .method"));
+	assert_true(told("unscheduled", "has .helpers with a schedule"));
 	assert_true(told("cached_user", "only a public GET is cached"));
 }
 

@@ -29,7 +29,7 @@
 
 /* NOBODY: everyone who could tell something is gone. */
 enum what { STARTED, ENDED, REPORT, NOBODY };
-enum { PATIENCE_MS = 20000, SCHEDULER = 100 };
+enum { PATIENCE_MS = 20000, SCHEDULER = 100, HELPER = 101 };
 
 struct event { enum what what; int slot; pid_t pid; int64_t at_ms; };
 
@@ -164,16 +164,22 @@ schedule(void)
 }
 
 static int
+help(void)
+{
+	return serve(HELPER);
+}
+
+static int
 two_workers(void)
 {
 	return master_run(&(struct crew){ .workers = 2, .worker = serve });
 }
 
 static int
-two_workers_and_scheduler(void)
+workers_scheduler_and_helpers(void)
 {
 	return master_run(&(struct crew){ .workers = 2, .worker = serve,
-	    .scheduler = schedule });
+	    .scheduler = schedule, .helpers = 2, .helper = help });
 }
 
 static int
@@ -196,20 +202,24 @@ static void
 sigterm_drains(void **state)
 {
 	bool seen[2] = { false }, scheduler = false;
+	int helpers = 0;
 
 	(void)state;
-	start_host(two_workers_and_scheduler);
-	for (int i = 0; i < 3; i++) {
+	start_host(workers_scheduler_and_helpers);
+	for (int i = 0; i < 5; i++) {
 		struct event e = expect(STARTED);
 
 		if (e.slot == SCHEDULER)
 			scheduler = true;
+		else if (e.slot == HELPER)
+			helpers++;
 		else
 			seen[e.slot] = true;
 	}
 	assert_true(seen[0] && seen[1] && scheduler);
+	assert_int_equal(helpers, 2);
 	kill(host, SIGTERM);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		expect(ENDED);
 	assert_int_equal(host_status(), 0);
 	expect(NOBODY);
