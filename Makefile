@@ -172,9 +172,9 @@ oversell: all ## N=100000 checkouts over a few units, late payments and all
 	@deploy/local/install test
 	@N=$(or $(N),100000) API_JSON=build/api.json $(call STACK,build) -- \
 	    node --test-reporter tap tests/oversell/oversell.test.mjs
-bench: all $(BENCHES) ## measure, as ratios in one run
+bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jobs churn"
 	@deploy/local/install test
-	@tests/bench/run
+	@tests/bench/run $(PARTS)
 bench-scale: all ## lists and searches at 1,000, 100,000 and 1,000,000 products
 	@deploy/local/install test
 	@$(call STACK,build) -- node tests/bench/scale.mjs

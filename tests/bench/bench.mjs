@@ -1,6 +1,8 @@
 /*
  * Measures, in an order in which nothing disturbs what comes after it, and
  * prints two tables: what was measured, and what it means for the targets.
+ *
+ *   TURNS="order orderSql webhook webhookSql"  only their rates
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -117,9 +119,10 @@ async function wholeStarts() {
 }
 
 function ratesTable(turns, results) {
-	const of = (name, other) => other === undefined ? ''
+	const of = (name, other) => results[other] === undefined ? ''
 	    : percent(compare(results[name], results[other]).median);
-	const against = { uncached: 'listSql', order: 'orderSql', orderSimulated: 'orderSql' };
+	const against = { uncached: 'listSql', order: 'orderSql', orderSimulated: 'orderSql',
+		webhook: 'webhookSql' };
 	const spent = (name, kind) => {
 		const each = results[name].map((result) => result.spent[kind]).filter((us) => us !== undefined);
 		return each.length === 0 ? '' : median(each).toFixed(0);
@@ -175,6 +178,7 @@ function verdicts({ results, slow, floods, kills, quick, ready, signedIn, starts
 		atLeast('product list, cached, of the same bytes from memory', 'cached', 'memory', 0.8),
 		atLeast('POST order, of pgbench with as many clients as workers', 'order', 'orderSql', 0.6),
 		atLeast('POST order, of pgbench with two', 'order', 'orderSqlFew', 0.6),
+		atLeast('webhook, of pgbench with as many clients as workers', 'webhook', 'webhookSql', 0.6),
 		below('p99 of fast requests beside one of 50 ms', 10, slow.map(({ p99 }) => p99 / 1000), 'ms'),
 		['product list, nobody signing in: p50, p99', '', both(floods, 'alone'), '', '', undefined],
 		['the same in a flood of sign-ins at cost 12: p50, p99', '', both(floods, 'beside'), '', '', undefined],
@@ -193,7 +197,7 @@ function verdicts({ results, slow, floods, kills, quick, ready, signedIn, starts
 
 const verdict = (met) => met === undefined ? '' : met ? 'met' : 'NOT MET';
 
-function report(turns, { results, awake, used, ...measured }) {
+function reportRates(turns, results) {
 	const others = Object.values(results).flatMap((each) => quieter(each).map(({ others }) => others));
 
 	console.log(`\n${ROUNDS} rounds of turns of a second, 16 connections, ${cores} cores for everything.`
@@ -201,6 +205,10 @@ function report(turns, { results, awake, used, ...measured }) {
 	    + ` ${Math.max(...others).toFixed(2)} at most.`);
 	console.log(`${KINDS.join(', ')}: microseconds of CPU a request.\n`);
 	console.log(`${ratesTable(turns, results)}\n`);
+}
+
+function report(turns, { results, awake, used, ...measured }) {
+	reportRates(turns, results);
 	console.log(`${memoryTable(measured.starts.idle, awake, used)}\n`);
 	console.log(table([['', 'target', 'measured', 'least to most', 'by CPU', ''],
 		...verdicts({ results, awake, ...measured }).map((row) =>
@@ -209,8 +217,13 @@ function report(turns, { results, awake, used, ...measured }) {
 
 async function measure(stage, awake) {
 	const token = await signIn();
-	const turns = await prepareTurns(stage, token);
+	const all = await prepareTurns(stage, token);
+	const turns = Object.fromEntries(Object.entries(all)
+	    .filter(([name]) => !process.env.TURNS || process.env.TURNS.split(' ').includes(name)));
 	const results = await goRound(turns, ROUNDS, say);
+
+	if (process.env.TURNS)
+		return reportRates(turns, results);
 	const used = platform(mainPid('gateway'), mainPid('functions'));
 	const slow = [];
 

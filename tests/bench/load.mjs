@@ -16,15 +16,15 @@ export function execute(command, args, options = {}) {
 }
 
 /*
- * request: { url, method, path, headers, body }; resolves to its rate, what
+ * request: { url, method, path, headers, body, signed: see wrk.lua }; resolves to its rate, what
  * failed and the 50th and 99th percentile of its answers, in microseconds.
  */
 export async function wrk(request, { connections = 16, seconds = 1 } = {}) {
-	const { url, method = 'GET', path, headers = {}, body } = request;
+	const { url, method = 'GET', path, headers = {}, body, signed } = request;
 	const given = Object.entries(headers).map(([name, value]) => `${name}=${value}`);
 	const out = await execute('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`,
 	    '-s', join(here, 'wrk.lua'), url, '--', method, path, ...given,
-	    ...(body === undefined ? [] : [`body=${body}`])]);
+	    ...(body === undefined ? [] : [`body=${body}`]), ...(signed === undefined ? [] : [`signed=${signed}`])]);
 	const counted = JSON.parse(out.trim().split('\n').at(-1));
 
 	return {
@@ -48,14 +48,16 @@ function findPgbench() {
 	return 'pgbench';
 }
 
-/* scripts: files; each transaction runs one of them.  Secrets by environment,
- * for ps shows arguments. */
-export async function pgbench(database, scripts, { clients, seconds = 1, variables = {} }) {
-	const [, user, password, name, host] = /^postgresql:\/\/(.+):(.+)@\/(.+)\?host=(.+)$/.exec(database);
+/*
+ * scripts: files; each transaction runs one of them, for so many seconds or,
+ * by each client, so often.  Secrets by environment, for ps shows arguments.
+ */
+export async function pgbench(database, scripts, { clients, seconds = 1, transactions, variables = {} }) {
+	const [, user, password = '', name, host] = /^postgresql:\/\/([^:@]+)(?::(.+))?@\/(.+)\?host=(.+)$/.exec(database);
 	const env = { PATH: process.env.PATH, PGHOST: host, PGUSER: user, PGPASSWORD: password,
 		PGDATABASE: name };
 	const out = await execute(findPgbench(), ['-n', '-M', 'prepared', `-c${clients}`, '-j1',
-	    `-T${seconds}`, ...Object.entries(variables).map(([name, value]) => `-D${name}=${value}`),
+	    transactions === undefined ? `-T${seconds}` : `-t${transactions}`, ...Object.entries(variables).map(([name, value]) => `-D${name}=${value}`),
 	    ...scripts.flatMap((file) => ['-f', file])], { env });
 
 	return {

@@ -42,6 +42,7 @@ export async function goRound(turns, rounds, say) {
 	for (let round = 0; round <= rounds; round++) {
 		say(round === 0 ? 'warming up' : `round ${round} of ${rounds}`);
 		for (const [name, turn] of Object.entries(turns)) {
+			await turn.before?.();
 			const result = await take(turn);
 			await turn.after?.();
 			if (result.failed > 0)

@@ -2,7 +2,7 @@
  * Everything whose rates are compared: who asks whom for what.
  *
  * A turn's `run` measures for a second; `pays` names the processes that worked
- * for it, by kind; `after` tidies up behind it.
+ * for it, by kind; `before` prepares it, and `after` tidies up behind it.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,8 +11,10 @@ import { need } from '../lib/env.mjs';
 import * as sql from '../lib/sql.mjs';
 import { mainPid, workers as workersOfStack } from '../lib/stack.mjs';
 import { execute, pgbench, wrk } from './load.mjs';
+import { signature } from '../lib/webhook.mjs';
 import { children, workers } from './processes.mjs';
 import { environmentOf } from './stage.mjs';
+import { giveIntents, paidEvents, placeStalled } from './stalled.mjs';
 
 const PRODUCTS = 16;		/* that orders are for */
 const WORKERS = 2;		/* of a function, each with its connection to Postgres */
@@ -61,6 +63,57 @@ ${fillIn(checkpoint, [{ sql: ':id' }, { sql: ':epoch' }, intent, intent, '60'])}
 	});
 }
 
+/*
+ * Events that orders were paid, each of an order of its own: signed in a file,
+ * as Stripe would send them, and in a table, where pgbench finds them.
+ */
+const EVENTS = 2000;		/* more than anybody takes in a second */
+
+async function webhookScript(directory) {
+	const file = join(directory, 'webhook.sql');
+	const ingest = await statement('payments-webhook', 'ingest');
+
+	await sql.run`CREATE SCHEMA bench`;
+	await sql.run`CREATE TABLE bench.event (n integer PRIMARY KEY, id text, type text, payload text)`;
+	await sql.run`GRANT USAGE ON SCHEMA bench TO souk_payments`;
+	await sql.run`GRANT SELECT ON bench.event TO souk_payments`;
+	writeFileSync(file, `\\set turn :turn + 1
+\\set n :turn * :clients + :client_id
+${fillIn(ingest, ['id', 'type', 'payload::json'].map((column) => ({ sql: column })))} FROM bench.event WHERE n = :n;
+`);
+	return [file];
+}
+
+function eventsFor(directory, user, product) {
+	const signed = join(directory, 'webhooks');
+	const fresh = async () => {
+		const ids = await placeStalled(EVENTS, user, product);
+		await giveIntents(ids);
+		return (await paidEvents(ids)).map((event) => ({ ...event, text: JSON.stringify(event) }));
+	};
+
+	return {
+		signed,
+		async sign() {
+			writeFileSync(signed, (await fresh()).map(({ text }) => `${signature(text)}\t${text}\n`).join(''));
+		},
+		async store() {
+			await sql.run`TRUNCATE bench.event`;
+			await sql.run`INSERT INTO bench.event SELECT (e ->> 'n')::integer, e ->> 'id', e ->> 'type', e ->> 'text'
+				FROM json_array_elements(${JSON.stringify((await fresh()).map(({ id, type, text }, n) => ({ n, id, type, text })))}) e`;
+		},
+		/* All were about an order, and none was left when time was up. */
+		async check() {
+			const { paid, stored } = await sql.one`SELECT count(*) FILTER (WHERE outcome = 'paid') AS paid, count(*) AS stored
+				FROM payments.webhook_event WHERE id LIKE 'evt\\_bench%'`;
+			const waiting = await sql.value`SELECT count(*) FROM orders.saga WHERE state = 'waiting' AND owner IS NULL
+				AND order_id > (SELECT max(id) - ${EVENTS} FROM orders.orders)`;
+			if (paid !== stored || waiting === 0)
+				throw new Error(`of ${stored} webhooks ${paid} were applied; ${waiting} orders were left to pay`);
+		},
+	};
+}
+
 /* What orders are for, enough of it for all of them. */
 async function stockUp() {
 	const found = await sql.rows`SELECT id FROM catalog.product WHERE is_active ORDER BY id LIMIT ${PRODUCTS}`;
@@ -91,6 +144,8 @@ export async function prepareTurns(stage, token) {
 	const ids = await stockUp();
 	const list = await listScript(stage.directory);
 	const orders = await orderScripts(stage.directory, user.id, ids);
+	const webhook = await webhookScript(stage.directory);
+	const events = eventsFor(stage.directory, user.id, ids[0]);
 
 	const redis = [mainPid('redis')];
 	const postgres = () => [mainPid('postgres'), ...children(mainPid('postgres'))];
@@ -148,5 +203,14 @@ export async function prepareTurns(stage, token) {
 			pays: { gateway: () => [mainPid('gateway')], function: stacks('orders-place'),
 				redis: () => redis, postgres, stripe: stacks('stripe-sim') },
 			after: letSagasSleep },
+		webhook: { what: 'webhook: a payment succeeded', before: events.sign,
+			run: () => wrk({ url: stage.url, method: 'POST', path: '/api/payments/webhook',
+			    headers: { 'Content-Type': 'application/json' }, signed: events.signed }),
+			pays: paid(stacks('payments-webhook'), { redis: () => redis, postgres }),
+			after: events.check },
+		webhookSql: { what: `pgbench: its transaction, ${WORKERS} clients`, before: events.store,
+			run: () => pgbench(environmentOf('payments').DATABASE_URL, webhook,
+			    { clients: WORKERS, variables: { turn: -1, clients: WORKERS } }),
+			pays: { postgres }, after: events.check },
 	};
 }
