@@ -1,7 +1,7 @@
 /*
  * Many checkouts over a few units.  Buyers want one or two products, pay at
- * once, just when their time runs out, or not at all; and some money arrives
- * after the order was cancelled.  A seller brings a few units whenever all of
+ * once, just when their time runs out, or not at all, or cancel, paid or not;
+ * and some money arrives after the order was cancelled.  A seller brings a few units whenever all of
  * a product are sold, so that there is always something to fight over.
  *
  *   N=2000      checkouts
@@ -37,7 +37,7 @@ const random = () => {
 const below = (n) => Math.floor(random() * n);
 
 const counts = { orders: 0, refused: 0, 'paid at once': 0, 'paid as time ran out': 0, 'too late to pay': 0,
-	'paid after the end': 0, 'never paid': 0 };
+	'paid after the end': 0, 'cancelled unpaid': 0, 'cancelled as they were paid': 0, 'never paid': 0 };
 const placed = new Map();		/* order: { intent, at, items } as the buyer knows it */
 const fates = [];
 let goods, owner, received;
@@ -63,13 +63,15 @@ async function tellTheEnded() {
 	}
 }
 
+const cancel = (order, buyer) => buyer.call('POST', `/api/orders/${order}/cancel`,
+    { json: {}, address: newAddress(), expect: 200 });
+
 /* What becomes of an order that was placed. */
-async function live(order, { intent }) {
+async function live(order, { intent }, buyer) {
 	const fate = below(100);
 
 	if (fate < 25) {
-		assert.ok(await confirm(intent), 'an order that was just placed can be paid');
-		counts['paid at once']++;
+		counts[await confirm(intent) ? 'paid at once' : 'too late to pay']++;
 	} else if (fate < 45) {
 		await pause(PATIENCE_MS + below(2500));
 		counts[await confirm(intent) ? 'paid as time ran out' : 'too late to pay']++;
@@ -78,6 +80,12 @@ async function live(order, { intent }) {
 		await reopen(intent);
 		assert.ok(await confirm(intent), 'an open intent can be paid');
 		counts['paid after the end']++;
+	} else if (fate < 68) {
+		await cancel(order, buyer);
+		counts['cancelled unpaid']++;
+	} else if (fate < 76) {
+		await Promise.all([confirm(intent), cancel(order, buyer)]);
+		counts['cancelled as they were paid']++;
 	} else {
 		counts['never paid']++;
 	}
@@ -106,7 +114,7 @@ async function checkout(buyer) {
 	if (order.intent === undefined)
 		counts['never paid']++;
 	else
-		fates.push(live(json.id, order));
+		fates.push(live(json.id, order, buyer));
 }
 
 /* Time runs faster here: an order has a second to be paid. */
@@ -197,20 +205,24 @@ test(`${N} checkouts over ${PRODUCTS} products of ${UNITS} units, SEED=${SEED}`,
 		SELECT outcome, count(*) AS n FROM payments.webhook_event
 		 WHERE order_id = ANY (${`{${[...placed.keys()]}}`}) AND type = 'payment_intent.succeeded'
 		 GROUP BY 1`).map(({ outcome, n }) => [outcome, n]));
-	const expired = await value`SELECT count(*) FROM orders.history
+	const refunds = await value`SELECT count(*) FROM payments.refund
+		WHERE status = 'succeeded' AND order_id = ANY (${`{${[...placed.keys()]}}`})`;
+	const cancelled = await value`SELECT count(*) FROM orders.history
 		WHERE new_status = 'cancelled' AND order_id = ANY (${`{${[...placed.keys()]}}`})`;
 	const units = [...received.values()].reduce((sum, n) => sum + n, 0);
 	for (const line of [
 		`${N} checkouts in ${seconds.toFixed(0)} s, ${(N / seconds).toFixed(0)} a second; at rest after ${settled.toFixed(0)} s`,
 		...Object.entries(counts).map(([what, n]) => `${what}: ${n}`),
-		`expired: ${expired}, and then retaken: ${outcomes.retaken ?? 0}, refunded: ${outcomes.refunding ?? 0}`,
+		`cancelled or run out of time: ${cancelled}; money that came then took the stock again: ${outcomes.retaken ?? 0},`
+		    + ` went back: ${outcomes.refunding ?? 0}; refunds: ${refunds}`,
 		`units: ${units}, sold: ${sold}, oversold: ${faults.oversold}`,
 		`paid without goods or refund: ${faults.withoutGoods}, goods without money: ${faults.withoutMoney},`
 		    + ` stuck: ${faults.stuck}, still payable: ${faults.payable}`])
 		t.diagnostic(line);
 	assert.deepEqual(faults, { withoutGoods: 0, withoutMoney: 0, payable: 0, stuck: 0, oversold: 0 });
 	/* It was what it is meant to be. */
-	for (const what of ['orders', 'refused', 'paid at once', 'paid after the end', 'never paid'])
+	for (const what of ['orders', 'refused', 'paid at once', 'paid after the end', 'cancelled unpaid',
+	    'cancelled as they were paid', 'never paid'])
 		assert.ok(counts[what] > 0, what);
 	assert.ok(outcomes.retaken > 0, 'no late money took its stock again');
 	assert.ok(outcomes.refunding > 0, 'no late money went back');
