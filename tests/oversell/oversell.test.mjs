@@ -18,7 +18,7 @@ import { exchange, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { reopen } from '../lib/faults.mjs';
 import { always, hold, rest, SETTLED } from '../lib/invariants.mjs';
-import { ADDRESS, customer, lines, newKey, product, seller } from '../lib/shop.mjs';
+import { ADDRESS, customer, lines, login, newKey, product, seller } from '../lib/shop.mjs';
 import { stripe } from '../lib/simulator.mjs';
 import { rows, run, value } from '../lib/sql.mjs';
 import { parallel } from '../lib/wait.mjs';
@@ -40,7 +40,7 @@ const counts = { orders: 0, refused: 0, 'paid at once': 0, 'paid as time ran out
 	'paid after the end': 0, 'cancelled unpaid': 0, 'cancelled as they were paid': 0, 'never paid': 0 };
 const placed = new Map();		/* order: { intent, at, items } as the buyer knows it */
 const fates = [];
-let goods, owner, received;
+let goods, owner, buyers, received;
 
 /* A declined or cancelled intent is an answer too. */
 async function confirm(intent) {
@@ -136,9 +136,20 @@ async function restock() {
 	}
 }
 
+/* An access token is good for a quarter of an hour; this may take longer. */
+async function staySignedIn() {
+	const due = [owner, ...buyers].filter(({ since }) => Date.now() - since > 5 * 60 * 1000);
+
+	await parallel(4, due.map((person) => async () => {
+		person.token = (await login(person.email, person.password)).accessToken;
+		person.since = Date.now();
+	}));
+}
+
 /* While checkouts go on, and until everybody has paid who wants to. */
 async function goOn(over) {
 	while (!over.yet) {
+		await staySignedIn();
 		await hurry(PATIENCE_MS);
 		await restock();
 		await tellTheEnded();
@@ -186,8 +197,10 @@ test(`${N} checkouts over ${PRODUCTS} products of ${UNITS} units, SEED=${SEED}`,
 	owner = await seller();
 	goods = await parallel(4, Array.from({ length: PRODUCTS }, () => () => product(owner, { stock_quantity: UNITS })));
 	received = new Map(goods.map(({ id }) => [id, UNITS]));
-	const buyers = await parallel(4, Array.from({ length: Math.ceil(N / A_BUYERS_ORDERS) }, () => () => customer()));
+	buyers = await parallel(4, Array.from({ length: Math.ceil(N / A_BUYERS_ORDERS) }, () => () => customer()));
 	const begun = Date.now();
+	for (const person of [owner, ...buyers])
+		person.since = begun;
 	const over = { yet: false };
 	const meanwhile = goOn(over);
 
