@@ -37,7 +37,8 @@ const random = () => {
 const below = (n) => Math.floor(random() * n);
 
 const counts = { orders: 0, refused: 0, 'paid at once': 0, 'paid as time ran out': 0, 'too late to pay': 0,
-	'paid after the end': 0, 'cancelled unpaid': 0, 'cancelled as they were paid': 0, 'never paid': 0 };
+	'paid after the end': 0, 'cancelled unpaid': 0, 'cancelled as they were paid': 0, 'never paid': 0,
+	'told to come again': 0 };
 const placed = new Map();		/* order: { intent, at, items } as the buyer knows it */
 const fates = [];
 let goods, owner, buyers, received;
@@ -63,8 +64,21 @@ async function tellTheEnded() {
 	}
 }
 
-const cancel = (order, buyer) => buyer.call('POST', `/api/orders/${order}/cancel`,
-    { json: {}, address: newAddress(), expect: 200 });
+/* As clients do who are told when to come again. */
+async function insist(ask) {
+	for (;;) {
+		const answer = await ask();
+		if (answer.headers['retry-after'] === undefined)
+			return answer;
+		counts['told to come again']++;
+		await pause(Math.min(5000, 1000 * Number(answer.headers['retry-after'])));
+	}
+}
+
+async function cancel(order, buyer) {
+	const answer = await insist(() => buyer.call('POST', `/api/orders/${order}/cancel`, { json: {}, address: newAddress() }));
+	assert.equal(answer.status, 200, answer.text);
+}
 
 /* What becomes of an order that was placed. */
 async function live(order, { intent }, buyer) {
@@ -96,10 +110,11 @@ async function checkout(buyer) {
 	const second = (first + 1 + below(PRODUCTS - 1)) % PRODUCTS;
 	const items = below(4) > 0 ? lines([goods[first].id, 1 + below(2)])
 	    : lines([goods[first].id, 1], [goods[second].id, 1]);
-	const answer = await exchange(need('SOUK_URL'), 'POST', '/api/orders', {
+	const key = newKey();
+	const answer = await insist(() => exchange(need('SOUK_URL'), 'POST', '/api/orders', {
 		body: JSON.stringify({ items, ...ADDRESS }), address: newAddress(), timeout: 60000,
-		headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${buyer.token}`, 'Idempotency-Key': newKey() },
-	});
+		headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${buyer.token}`, 'Idempotency-Key': key },
+	}));
 	const json = JSON.parse(answer.bytes);
 
 	if (answer.status === 409 && json.code === 'insufficient_stock') {
@@ -130,8 +145,10 @@ async function restock() {
 	                         WHERE available = 0 AND reserved = 0
 	                           AND product_id = ANY (${`{${goods.map(({ id }) => id)}}`})`;
 	for (const { id } of gone) {
-		await owner.call('POST', `/api/products/${id}/stock`,
-		    { json: { change: UNITS, reason: 'A few more' }, address: newAddress(), expect: 200 });
+		const key = newKey();
+		const answer = await insist(() => owner.call('POST', `/api/products/${id}/stock`,
+		    { json: { change: UNITS, reason: 'A few more' }, key, address: newAddress() }));
+		assert.equal(answer.status, 200, answer.text);
 		received.set(id, received.get(id) + UNITS);
 	}
 }
