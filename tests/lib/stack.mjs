@@ -3,6 +3,7 @@
  * those whose working directory is in this stack's run directory are ever
  * signalled.
  */
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -109,6 +110,20 @@ export function crashAt(point) {
 	writeFileSync(`${file}.new`, point);
 	renameSync(`${file}.new`, file);
 	return () => until(`a process dies at ${point}`, () => !existsSync(file));
+}
+
+/*
+ * Asks, and the process that answers dies at the point.  On a busy machine it
+ * may say 503 first, and then nothing has happened.
+ */
+export async function dies(point, ask) {
+	const died = crashAt(point);
+	const answer = await until(`somebody to die at ${point}`, async () => {
+		const found = await ask();
+		return (found.status !== 503 || !found.bytes.includes('"unavailable"')) && found;
+	});
+	assert.ok(answer.status >= 500, `${point}: ${answer.status} ${answer.bytes}`);
+	await died();
 }
 
 /* One command to Redis, as a person would type it. */

@@ -11,7 +11,7 @@ import { always, intentsOf, settled } from '../lib/invariants.mjs';
 import { assertOrder, cents, newAdmin, order } from '../lib/shop.mjs';
 import { confirm, intent, stripe } from '../lib/simulator.mjs';
 import { one, rows, run } from '../lib/sql.mjs';
-import { crashAt, processes, signal } from '../lib/stack.mjs';
+import { dies, processes, signal } from '../lib/stack.mjs';
 import { cron, Story } from '../lib/story.mjs';
 import { until } from '../lib/wait.mjs';
 
@@ -58,9 +58,7 @@ for (const [paid, points] of [[false, UNPAID], [true, PAID]])
 	for (const point of ['cancel_after_commit', ...points])
 		test(`cancelling ${paid ? 'a paid' : 'an unpaid'} order dies at ${point}: it goes on by itself, once`, async () => {
 			const { story, placed } = await begun({ paid });
-			const died = crashAt(point);
-			assert.ok((await ask(story, placed.id)).status >= 500);
-			await died();
+			await dies(point, () => ask(story, placed.id));
 			await always();
 			await gone(story, placed.id, { paid });
 			assert.deepEqual((await historyOf(placed.id)).filter(({ new_status: status }) => status === 'cancelled')
@@ -74,9 +72,7 @@ for (const [paid, points] of [[false, UNPAID], [true, PAID]])
 for (const paid of [false, true])
 	test(`cancelling ${paid ? 'a paid' : 'an unpaid'} order dies before anything is written: nothing has happened`, async () => {
 		const { story, placed } = await begun({ paid });
-		const died = crashAt('cancel_before_commit');
-		assert.ok((await ask(story, placed.id)).status >= 500);
-		await died();
+		await dies('cancel_before_commit', () => ask(story, placed.id));
 		assert.equal((await order(story.buyer, placed.id)).status, paid ? 'paid' : 'confirmed');
 		await cancel(story, placed.id);
 		await gone(story, placed.id, { paid });
@@ -216,13 +212,10 @@ test('a status set to cancelled or refunded dies on the way: it goes on by itsel
 	for (const [status, point, ends] of [['cancelled', 'status_after_commit', 'cancelled'], ['refunded', 'status_after_commit', 'refunded'],
 	    ['refunded', 'refund_after_call', 'refunded'], ['refunded', 'status_before_commit', 'paid']]) {
 		const { story, placed } = await begun({ paid: true });
-		const died = crashAt(point);
-		const answer = await exchange(need('SOUK_URL'), 'PUT', `/api/orders/${placed.id}/status`, {
+		await dies(point, () => exchange(need('SOUK_URL'), 'PUT', `/api/orders/${placed.id}/status`, {
 			body: JSON.stringify({ status, notes: 'Sold out' }), address: newAddress(),
 			headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${boss.token}` },
-		});
-		assert.ok(answer.status >= 500);
-		await died();
+		}));
 		await story.until(placed.id, ends);
 		const last = (await until('its last word', async () => {
 			await story.alarm();

@@ -11,7 +11,7 @@ import { always, settled } from '../lib/invariants.mjs';
 import { newAdmin, newKey, order } from '../lib/shop.mjs';
 import { stripe } from '../lib/simulator.mjs';
 import { one, rows, run } from '../lib/sql.mjs';
-import { crashAt } from '../lib/stack.mjs';
+import { crashAt, dies } from '../lib/stack.mjs';
 import { cron, Story } from '../lib/story.mjs';
 import { parallel, until } from '../lib/wait.mjs';
 
@@ -49,9 +49,7 @@ for (const point of ['refund_before_commit', 'refund_after_commit', 'refund_befo
 	test(`refunding dies at ${point}: who asks again with the key has one refund`, async () => {
 		const { story, placed } = await paid();
 		const key = newKey();
-		const died = crashAt(point);
-		assert.ok((await ask(placed.id, key, { amount: '20.00' })).status >= 500);
-		await died();
+		await dies(point, () => ask(placed.id, key, { amount: '20.00' }));
 		await always();
 		const made = await until('an answer', async () => {
 			await run`UPDATE ops.idempotency SET created_at = now() - interval '1 hour' WHERE key = ${key} AND status IS NULL`;
@@ -69,9 +67,7 @@ for (const point of ['refund_before_commit', 'refund_after_commit', 'refund_befo
 for (const point of ['refund_after_commit', 'refund_before_call', 'refund_after_call', 'refund_after_checkpoint'])
 	test(`refunding dies at ${point} and nobody asks again: it goes on by itself`, async () => {
 		const { story, placed } = await paid();
-		const died = crashAt(point);
-		assert.ok((await ask(placed.id, newKey())).status >= 500);
-		await died();
+		await dies(point, () => ask(placed.id, newKey()));
 		await story.until(placed.id, 'refunded');
 		await settled([placed.id]);
 		assert.equal((await refundsAt(placed)).length, 1);
