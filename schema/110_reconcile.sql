@@ -307,7 +307,7 @@ ALTER TABLE payments.webhook_event
 	ADD source text NOT NULL DEFAULT 'webhook' CHECK (source IN ('webhook', 'reconcile')),
 	ADD problem text;
 CREATE INDEX webhook_event_age ON payments.webhook_event (received_at);
-CREATE INDEX webhook_event_again ON payments.webhook_event (received_at)
+CREATE INDEX webhook_event_again ON payments.webhook_event (outcome, received_at)
 	WHERE outcome IN ('failed', 'foreign');
 
 -- When Stripe last said how an attempt to pay stands.
@@ -412,11 +412,13 @@ DECLARE
 	mended bigint := 0;
 BEGIN
 	FOR e IN
-		SELECT * FROM payments.webhook_event
-		 WHERE outcome = 'failed'
-		    OR (outcome = 'foreign' AND received_at > now() - interval '1 hour'
-		        AND payments.order_of(payload -> 'data' -> 'object') IS NOT NULL)
-		 ORDER BY received_at DESC LIMIT p_limit
+		(SELECT * FROM payments.webhook_event WHERE outcome = 'failed'
+		  ORDER BY received_at LIMIT p_limit)
+		UNION ALL
+		(SELECT * FROM payments.webhook_event
+		  WHERE outcome = 'foreign' AND received_at > now() - interval '1 hour'
+		    AND payments.order_of(payload -> 'data' -> 'object') IS NOT NULL
+		  ORDER BY received_at LIMIT p_limit)
 	LOOP
 		IF payments.webhook_ingest(e.id, e.type, e.payload, e.source)
 		    NOT IN ('failed', 'foreign', 'duplicate') THEN
@@ -603,8 +605,13 @@ BEGIN
 	ELSIF stands NOT IN ('succeeded', 'canceled') AND named <> p.stripe_payment_intent_id THEN
 		RETURN 'orphan';
 	ELSIF stands NOT IN ('succeeded', 'canceled') AND p.stripe_payment_intent_id IS NULL
-	    AND s.wake_at IS NULL AND s.state IN ('done', 'compensated') THEN
+	    AND s.state IN ('done', 'compensated') THEN
 		RETURN 'orphan';
+	ELSIF stands NOT IN ('succeeded', 'canceled')
+	    AND payments.whole(p_intent ->> 'amount') <> p.amount THEN
+		PERFORM payments.drift_note('mismatch', named, for_order, p.amount,
+			payments.whole(p_intent ->> 'amount'), p.currency, 'It asks for another amount');
+		RETURN 'mismatch';
 	END IF;
 
 	SELECT coalesce(sum(amount), 0) INTO captured_here FROM payments.ledger
@@ -629,8 +636,22 @@ END $$;
 CREATE FUNCTION payments.intent_compare(p_intent json) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-	result text := payments.intent_judge(p_intent);
+	result text;
+	told text;
 BEGIN
+	BEGIN
+		result := payments.intent_judge(p_intent);
+	EXCEPTION
+	WHEN transaction_rollback OR unique_violation OR foreign_key_violation
+	    OR lock_not_available OR insufficient_resources OR operator_intervention THEN
+		RAISE;
+	WHEN OTHERS THEN
+		-- One that makes trouble must not keep us from the others.
+		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT;
+		result := 'drift';
+		PERFORM payments.drift_note('captured', left(p_intent ->> 'id', 255), NULL, NULL,
+			NULL, NULL, left('It could not be compared: ' || told, 500));
+	END;
 	-- What differs still was noted just now.
 	DELETE FROM payments.drift
 	 WHERE stripe_id = p_intent ->> 'id' AND kind <> 'event' AND seen_at < now();

@@ -25,6 +25,7 @@ GAUGE(drift_open, "payments_drift", "",
 enum {
 	MOST_ORDERS = 100,	/* looked up in a run */
 	MOST_AGAIN = 50,	/* differences, events: looked at again */
+	SHARE_US = 5000000,	/* of a run, for each list */
 	A_MINUTE_S = 60,	/* what a webhook may take */
 	A_DAY_S = 90000		/* and an hour: no order stays unpaid for longer */
 };
@@ -108,7 +109,7 @@ cancel_orphan(struct req *rq, const char *id, struct reconciled *t)
 }
 
 static void
-compare_intent(struct req *rq, const cJSON *intent, struct reconciled *t)
+compare_intent(struct req *rq, const cJSON *intent, bool is_news, struct reconciled *t)
 {
 	const char *id = stripe_id(intent), *outcome;
 
@@ -122,7 +123,7 @@ compare_intent(struct req *rq, const cJSON *intent, struct reconciled *t)
 		log_line(LOG_WARN, "a payment was not known here", "intent", id, "outcome", outcome, NULL);
 	} else if (one_of(outcome, "orphan")) {
 		cancel_orphan(rq, id, t);
-	} else if (one_of(outcome, "unknown", "mismatch", "drift")) {
+	} else if (is_news && one_of(outcome, "unknown", "mismatch", "drift")) {
 		log_line(LOG_ERROR, "Stripe's books and ours differ", "intent", id, "outcome", outcome, NULL);
 	}
 }
@@ -131,7 +132,16 @@ static void
 intents_page(struct req *rq, const cJSON *data, void *to)
 {
 	for (const cJSON *i = stripe_oldest(data); i != NULL; i = stripe_newer(data, i))
-		compare_intent(rq, i, to);
+		compare_intent(rq, i, true, to);
+}
+
+/* Until when one list may take: a long one must not keep us from the others. */
+static uint64_t
+share(uint64_t end_us)
+{
+	uint64_t end = now_us() + SHARE_US;
+
+	return end < end_us ? end : end_us;
 }
 
 static bool
@@ -144,7 +154,8 @@ walk_events(struct req *rq, struct reconciled *t, uint64_t end_us)
 	static const struct stripe_walk all = {
 		"events", EVENTS, A_MINUTE_S, events_page };
 
-	return stripe_walk(rq, &undelivered, end_us, t) & stripe_walk(rq, &all, end_us, t);
+	return stripe_walk(rq, &undelivered, share(end_us), t) &
+	    stripe_walk(rq, &all, share(end_us), t);
 }
 
 static bool
@@ -153,6 +164,7 @@ look_up_orders(struct req *rq, struct reconciled *t, uint64_t end_us)
 	const char *after = row_text(db_one(rq, &begin_orders), "after");
 	const struct rows *open;
 	size_t i = 0;
+	bool complete;
 
 	if (after == NULL)
 		return false;
@@ -164,8 +176,9 @@ look_up_orders(struct req *rq, struct reconciled *t, uint64_t end_us)
 		db_run(rq, &pass_orders, row_text(order, "order_id"));
 		t->orders++;
 	}
-	db_run(rq, &end_orders, i < MOST_ORDERS && i == rows_count(open) ? "true" : "false");
-	return i < MOST_ORDERS && i == rows_count(open);
+	complete = i == rows_count(open) && i < MOST_ORDERS;
+	db_run(rq, &end_orders, complete ? "true" : "false");
+	return complete;
 }
 
 static void
@@ -178,7 +191,7 @@ look_at_drift(struct req *rq, struct reconciled *t, uint64_t end_us)
 
 		compare_intent(rq, stripe_get(rq, fmt(rq,
 		    "/v1/payment_intents/%s?expand[]=latest_charge",
-		    row_text(rows_at(found, i), "intent"))).body, t);
+		    row_text(rows_at(found, i), "intent"))).body, false, t);
 		mem_release(rq, mark);
 	}
 }
@@ -192,7 +205,8 @@ walk_intents(struct req *rq, struct reconciled *t, uint64_t end_us)
 		"intents_again", "/v1/payment_intents?expand[]=data.latest_charge", A_DAY_S,
 		intents_page };
 
-	return stripe_walk(rq, &new, end_us, t) & stripe_walk(rq, &old, end_us, t);
+	return stripe_walk(rq, &new, share(end_us), t) &
+	    stripe_walk(rq, &old, share(end_us), t);
 }
 
 bool
@@ -201,7 +215,7 @@ reconcile(struct req *rq, uint64_t end_us, struct reconciled *t)
 	bool complete = walk_events(rq, t, end_us);
 
 	t->events_applied += row_int(db_one(rq, &try_again, text(rq, MOST_AGAIN)), "n");
-	complete &= look_up_orders(rq, t, end_us);
+	complete &= look_up_orders(rq, t, share(end_us));
 	complete &= walk_intents(rq, t, end_us);
 	look_at_drift(rq, t, end_us);
 	t->drift = row_int(db_one(rq, &drift_left), "n");

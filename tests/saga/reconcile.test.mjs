@@ -176,7 +176,7 @@ test('a second payment for an order goes back', async () => {
 	}, { every: 150 });
 	await rest([placed.id]);
 	assert.ok(await isPaid(story, placed.id));
-	await quiet();
+	await reconcile();
 	assert.deepEqual(await driftOf(second.id), []);
 	await settled([placed.id], { once: false });
 });
@@ -227,8 +227,11 @@ test('another amount than was asked for pays nothing, and is shown until it is g
 	const placed = await story.place();
 	const id = placed.payment.paymentIntentId;
 	await run`UPDATE stripe_sim.payment_intent SET amount = amount - 1 WHERE id = ${id}`;
+	await reconcile();
+	assert.match((await driftOf(id))[0].detail, /asks for another amount/, 'known before it is paid');
 	await confirm(id);
-	const found = await until('the webhook is kept as one that does not fit', async () => (await driftOf(id))[0]);
+	const found = await until('the webhook is kept as one that does not fit', async () =>
+	    (await driftOf(id)).find(({ detail }) => /Not the amount/.test(detail)));
 	assert.deepEqual([found.kind, found.order_id, found.ours, cents(found.theirs)],
 	    ['mismatch', placed.id, placed.total_amount, cents(placed.total_amount) - 1]);
 	await reconcile();
@@ -291,6 +294,30 @@ test('an event that cannot be applied is kept, and applied when it can', async (
 	assert.ok((await reconcile()).events_applied >= 1);
 	assert.equal(await value`SELECT outcome FROM payments.webhook_event WHERE id = ${told.id}`, 'noted');
 	assert.deepEqual(await driftOf(told.id), []);
+});
+
+test('an intent that cannot be compared does not keep the others from it', async () => {
+	const story = await Story.begin();
+	const [bad, good] = [await story.place(), await story.place()];
+	await fault('webhook_drop');
+	/* Only the lists of intents know of them. */
+	for (const { payment } of [bad, good]) {
+		await confirm(payment.paymentIntentId);
+		await run`UPDATE stripe_sim.event SET type = 'x.' || type WHERE data -> 'object' ->> 'id' = ${payment.paymentIntentId}`;
+	}
+	const { nonce } = await one`SELECT nonce FROM payments.payment WHERE order_id = ${bad.id}`;
+	await run`ALTER TABLE payments.payment ADD CONSTRAINT bad_one CHECK (nonce <> ${nonce} OR status <> 'succeeded') NOT VALID`;
+	try {
+		await reconcile();
+		assert.ok(await isPaid(story, good.id));
+		assert.match((await driftOf(bad.payment.paymentIntentId))[0].detail, /could not be compared: .*bad_one/);
+	} finally {
+		await run`ALTER TABLE payments.payment DROP CONSTRAINT bad_one`;
+	}
+	await reconcile();
+	assert.ok(await isPaid(story, bad.id));
+	assert.deepEqual(await driftOf(bad.payment.paymentIntentId), []);
+	await settled(story.orders);
 });
 
 test('Stripe is away: a run says that it did not get through, and the next one does', async () => {
