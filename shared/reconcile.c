@@ -154,8 +154,9 @@ walk_events(struct req *rq, struct reconciled *t, uint64_t end_us)
 	static const struct stripe_walk all = {
 		"events", EVENTS, A_MINUTE_S, events_page };
 
-	return stripe_walk(rq, &undelivered, share(end_us), t) &
-	    stripe_walk(rq, &all, share(end_us), t);
+	bool complete = stripe_walk(rq, &undelivered, share(end_us), t);
+
+	return stripe_walk(rq, &all, share(end_us), t) && complete;
 }
 
 static bool
@@ -205,8 +206,9 @@ walk_intents(struct req *rq, struct reconciled *t, uint64_t end_us)
 		"intents_again", "/v1/payment_intents?expand[]=data.latest_charge", A_DAY_S,
 		intents_page };
 
-	return stripe_walk(rq, &new, share(end_us), t) &
-	    stripe_walk(rq, &old, share(end_us), t);
+	bool complete = stripe_walk(rq, &new, share(end_us), t);
+
+	return stripe_walk(rq, &old, share(end_us), t) && complete;
 }
 
 bool
