@@ -180,6 +180,7 @@ test('the list is filtered and paged', async () => {
 test('only admins see it, and only what the filters allow is asked', async () => {
 	for (const who of [buyer, await seller()])
 		await who.refuse(403, 'forbidden', 'GET', PATH);
+	await boss.refuse(400, 'malformed_request', 'GET', `${PATH}?limit=%zz`);
 	await boss.refuseFields(['status', 'order', 'page', 'limit', 'cursor'], 'GET', `${PATH}?status=open&order=x&page=0&limit=101&cursor=-1`);
 });
 

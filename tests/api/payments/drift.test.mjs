@@ -40,6 +40,7 @@ test('the list is filtered and paged', async () => {
 test('only admins see it, and only what the filters allow is asked', async () => {
 	for (const who of [await customer(), await seller()])
 		await who.refuse(403, 'forbidden', 'GET', PATH);
+	await boss.refuse(400, 'malformed_request', 'GET', `${PATH}?limit=%zz`);
 	await boss.refuseFields(['kind', 'order', 'page', 'limit', 'cursor'], 'GET', `${PATH}?kind=all&order=0&page=0&limit=0&cursor=x`);
 });
 
