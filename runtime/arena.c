@@ -124,3 +124,22 @@ arena_reset(struct arena *a)
 	a->used = 0;
 	a->total = a->blocks == NULL ? 0 : a->blocks->size;
 }
+
+struct arena_mark
+arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){ a->blocks, a->large, a->used, a->total };
+}
+
+void
+arena_release(struct arena *a, const struct arena_mark *m)
+{
+	while (a->large != m->large)
+		a->large = free_block(a->large);
+	while (a->blocks != m->blocks)
+		a->blocks = free_block(a->blocks);
+	a->used = m->used;
+	a->total = m->total;
+	if (a->blocks != NULL)
+		poison(a->blocks->bytes + a->used, a->blocks->size - a->used);
+}

@@ -19,4 +19,9 @@ void	*arena_alloc(struct arena *, size_t);	/* zeroed, never NULL */
 char	*arena_copy(struct arena *, const char *, size_t);	/* and a NUL */
 void	 arena_reset(struct arena *);		/* keeps the first block */
 
+/* What was allocated since the mark goes; marks are released last first. */
+struct arena_mark { struct arena_block *blocks, *large; size_t used, total; };
+struct arena_mark arena_mark(const struct arena *);
+void	 arena_release(struct arena *, const struct arena_mark *);
+
 #endif

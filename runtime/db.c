@@ -476,12 +476,38 @@ db_recall(struct req *rq)
 	return rq->decided;
 }
 
+static void
+let_go(const struct held *until)
+{
+	for (; db.held != until; db.held = db.held->next)
+		PQclear(db.held->result);
+}
+
 void
 db_release(struct req *rq)
 {
 	(void)rq;
-	for (; db.held != NULL; db.held = db.held->next)
-		PQclear(db.held->result);
+	let_go(NULL);
+}
+
+struct mark { struct held *held; struct arena_mark arena; };
+
+struct mark *
+mem_mark(struct req *rq)
+{
+	struct mark *m = mem(rq, sizeof(*m));
+
+	*m = (struct mark){ db.held, arena_mark(&rq->arena) };
+	return m;
+}
+
+void
+mem_release(struct req *rq, const struct mark *m)
+{
+	if (rq->decided)
+		return;		/* the refusal may be made of it */
+	let_go(m->held);
+	arena_release(&rq->arena, &m->arena);
 }
 
 bool

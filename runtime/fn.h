@@ -277,6 +277,15 @@ void		 after_reply(struct req *, void (*work)(struct req *));
 
 /* Memory: from the request's arena, zeroed, never NULL. */
 void		*mem(struct req *, size_t);
+/*
+ * A loop whose rounds may be many gives back what each has used: everything
+ * that was returned since the mark is gone then, rows and JSON included.
+ * Nothing in between may outlive it, so no cache_purge() either.  After a
+ * failure nothing is given back.
+ */
+struct mark;
+struct mark	*mem_mark(struct req *);
+void		 mem_release(struct req *, const struct mark *);
 uint64_t	 now_us(void);			/* monotonic */
 char		*fmt(struct req *, const char *, ...) __attribute__((format(printf, 2, 3)));
 bool		 one_of_(const char *, const char *const *);

@@ -38,6 +38,12 @@ currency_digits(const char *currency)
 	return one_of_(currency, with_three) ? 3 : 2;
 }
 
+int
+currency_step(const char *currency)
+{
+	return currency_digits(currency) == 3 ? 10 : 1;
+}
+
 bool
 money_parse(const char *s, const char *currency, int64_t *minor)
 {

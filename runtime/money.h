@@ -13,6 +13,10 @@
 /* Digits after the point, as ops.currency_digits() in schema/ has them. */
 int	 currency_digits(const char *currency);
 
+/* What amounts that are paid or refunded must be multiples of: of a currency
+ * with three digits Stripe takes those whose last is 0.  As ops.currency_step(). */
+int	 currency_step(const char *currency);
+
 /* "19.99" to 1999.  False: not a plain non-negative decimal with at most the
  * currency's digits, or over MONEY_MAX. */
 bool	 money_parse(const char *text, const char *currency, int64_t *minor);

@@ -2,6 +2,9 @@
 #include "fn.h"
 #include "money.h"
 
+#include <stdio.h>
+#include <string.h>
+
 SETTING_INT(tax_rate_bps, "TAX_RATE_BPS", 1000, 0, 10000,
     "Tax on the subtotal, in hundredths of a percent");
 SETTING_TEXT(shipping_flat, "SHIPPING_FLAT", "10.00",
@@ -11,9 +14,25 @@ SETTING_INT(payment_ttl, "PAYMENT_TTL", 1800, 1, 86400,
 
 static int64_t shipping;
 
+/* "10.00" is a price in yen too: noughts after the point say nothing. */
+static bool
+parse(const char *text)
+{
+	const char *point = strchr(text, '.');
+	char whole[32];
+
+	if (money_parse(text, shop_currency(), &shipping))
+		return true;
+	if (point == NULL || point[1] == '\0' || point[1 + strspn(point + 1, "0")] != '\0' ||
+	    (size_t)(point - text) >= sizeof(whole))
+		return false;
+	snprintf(whole, sizeof(whole), "%.*s", (int)(point - text), text);
+	return money_parse(whole, shop_currency(), &shipping);
+}
+
 STARTUP(read_shipping)
 {
-	if (money_parse(shipping_flat.text, shop_currency(), &shipping))
+	if (parse(shipping_flat.text))
 		return true;
 	log_line(LOG_ERROR, "SHIPPING_FLAT must be an amount of SHOP_CURRENCY",
 	    "value", shipping_flat.text, NULL);

@@ -113,6 +113,8 @@ const struct shape payment_shape = {
 		OUT(status,         CHOICE, "What became of it", .choices = PAYMENT_STATUSES),
 		OUT(payment_method, STR,    "What it was paid with", .nullable = true),
 		OUT(refund_amount,  MONEY,  "What was given back", .example = "\"0.00\""),
+		OUT(dispute_status, STR,    "How its dispute stands at Stripe; null: there is none",
+		    .nullable = true),
 		OUT(error_code,     STR,    "Why the last try failed", .nullable = true,
 		    .example = "\"insufficient_funds\""),
 		OUT(error_message,  STR,    "The same in words", .nullable = true),

@@ -21,7 +21,7 @@ enum {
 };
 
 QUERY(intent_created,
-	"SELECT orders.saga_intent_created_v1($1, $2, $3, $4, $5) AS outcome");
+	"SELECT orders.saga_intent_created_v1($1, $2, $3, $4, $5, $6) AS outcome");
 QUERY(wait_longer,
 	"SELECT orders.saga_wait_v1($1, $2, $3) AS outcome");
 QUERY(start_compensation,
@@ -149,9 +149,10 @@ static const char *
 checkpoint_intent(struct req *rq, struct saga *s, const cJSON *intent)
 {
 	const struct query *query = s->checkpoint != NULL ? s->checkpoint : &intent_created;
+	const cJSON *live = cJSON_GetObjectItemCaseSensitive(intent, "livemode");
 	const struct row *row = db_one(rq, query, s->id, s->epoch,
 	    stripe_text(intent, "id"), stripe_text(intent, "client_secret"),
-	    text(rq, FIRST_LOOK_S));
+	    text(rq, FIRST_LOOK_S), !cJSON_IsBool(live) ? NULL : cJSON_IsTrue(live) ? "true" : "false");
 	const char *outcome = saga_outcome(row);
 
 	s->answer = row_text(row, "answer");

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOLERANCE_S = 300, MAX_SIGNATURES = 8, DIGEST = 32 };
+enum { TOLERANCE_S = 300, DIGEST = 32, MAX_SIGNATURES = 128 };	/* more than a header holds */
 
 struct signature {
 	const char *time;

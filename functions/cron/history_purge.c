@@ -1,14 +1,17 @@
 /*
  * POST /internal/cron/history-purge
  *
- * Forgets jobs that were done long ago, and mailed tokens that have expired.
- * A job's dedupe key is good for as long as the job is kept.
+ * Forgets jobs that were done long ago, mailed tokens that have expired, and
+ * Stripe's events.  A job's dedupe key is good for as long as the job is kept;
+ * so is an event's id, and Stripe lists events for 30 days.
  */
 #include "fn.h"
 
 #include "json.h"
 
 SETTING_INT(job_days, "JOB_RETENTION_DAYS", 7, 1, 3650, "Days that jobs are kept once they are done");
+SETTING_INT(webhook_days, "WEBHOOK_RETENTION_DAYS", 45, 31, 3650,
+    "Days that Stripe's events are kept");
 
 enum { BATCH = 1000, MOST_BATCHES = 10 };
 
@@ -16,6 +19,8 @@ QUERY(purge_jobs,
 	"SELECT ops.job_purge($1, $2) AS n");
 QUERY(purge_tokens,
 	"SELECT users.email_token_purge($1) AS n");
+QUERY(purge_webhooks,
+	"SELECT payments.webhook_purge($1, $2) AS n");
 
 ENDPOINT(purge_history) = {
 	.method  = HTTP_POST,
@@ -31,14 +36,16 @@ ENDPOINT(purge_history) = {
 	.every_s = 60,
 	.output  = FIELDS(
 		OUT(jobs,   INT, "How many jobs were forgotten", .example = "0"),
-		OUT(tokens, INT, "How many mailed tokens were", .example = "0")),
+		OUT(tokens, INT, "How many mailed tokens were", .example = "0"),
+		OUT(webhooks, INT, "How many events of Stripe's were", .example = "0")),
 };
 
 static struct status
 purge_history(struct req *rq)
 {
-	const char *age = text(rq, job_days.number * 86400), *most = text(rq, BATCH);
-	int64_t jobs = 0, tokens = 0, n = BATCH;
+	const char *most = text(rq, BATCH), *age = text(rq, job_days.number * 86400);
+	const char *webhook_age = text(rq, webhook_days.number * 86400);
+	int64_t jobs = 0, tokens = 0, webhooks = 0, n = BATCH;
 	struct json *answer = json_new(rq);
 
 	for (int i = 0; i < MOST_BATCHES && n == BATCH; i++)
@@ -46,10 +53,15 @@ purge_history(struct req *rq)
 	n = BATCH;
 	for (int i = 0; i < MOST_BATCHES && n == BATCH; i++)
 		tokens += n = row_int(db_one(rq, &purge_tokens, most), "n");
+	n = BATCH;
+	for (int i = 0; i < MOST_BATCHES && n == BATCH; i++)
+		webhooks += n = row_int(db_one(rq, &purge_webhooks, webhook_age, most), "n");
 	json_open(answer, '{');
 	json_key(answer, "jobs");
 	json_int(answer, jobs);
 	json_key(answer, "tokens");
 	json_int(answer, tokens);
+	json_key(answer, "webhooks");
+	json_int(answer, webhooks);
 	return reply_json(rq, 200, json_text(answer));
 }

@@ -29,7 +29,7 @@ QUERY(placed,
 /* The order is read after the checkpoint it shows. */
 QUERY(checkpoint,
 	"WITH t AS MATERIALIZED ("
-	" SELECT orders.saga_intent_created_v1($1, $2, $3, $4, $5) AS outcome)"
+	" SELECT orders.saga_intent_created_v1($1, $2, $3, $4, $5, $6) AS outcome)"
 	" SELECT t.outcome, orders.order_json(s.order_id, o.user_id) AS answer"
 	"   FROM t, orders.saga s JOIN orders.orders o ON o.id = s.order_id"
 	"  WHERE s.id = $1");

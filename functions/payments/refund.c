@@ -8,9 +8,11 @@
 #include "fn.h"
 
 #include "lease.h"
+#include "money.h"
 #include "order_shape.h"
 #include "saga.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct input {
@@ -61,6 +63,8 @@ refund_payment(struct req *rq)
 
 	if (in->amount != NULL && strcmp(in->amount, "0") == 0)
 		return fail_field(rq, "amount", "min", "Must be more than nothing");
+	if (in->amount != NULL && strtoll(in->amount, NULL, 10) % currency_step(shop_currency()) != 0)
+		return fail_field(rq, "amount", "step", "Of this currency the last digit must be 0");
 	fault_point("refund_before_commit");
 	saga = saga_of(rq, refund != NULL
 	    ? db_one(rq, &resume, refund, lease_owner(rq), text(rq, SAGA_LEASE_S))

@@ -65,8 +65,8 @@ receive_webhook(struct req *rq)
 	/* Goods may have moved. */
 	if (one_of(outcome, "retaken", "refunding", "refund_succeeded", "refund_failed"))
 		cache_purge(rq, "products");
-	if (one_of(outcome, "mismatch", "unknown"))
-		log_line(LOG_ERROR, "a webhook does not fit its order", "event", id,
+	if (one_of(outcome, "mismatch", "unknown", "failed"))
+		log_line(LOG_ERROR, "a webhook had no effect", "event", id, "type", type,
 		    "outcome", outcome, NULL);
 	return reply_json(rq, 200, "{\"received\":true}");
 }

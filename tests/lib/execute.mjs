@@ -36,8 +36,8 @@ function run(name, args, { input = '', env = {} }) {
 }
 
 export async function execute(name, args, options = {}) {
-	const { code, bytes } = await run(name, args, options);
-	return { code, stdout: bytes.toString() };
+	const { code, bytes, log } = await run(name, args, options);
+	return { code, log, stdout: bytes.toString() };
 }
 
 /* One request as CGI (RFC 3875); variables by their CGI names, settings by theirs. */

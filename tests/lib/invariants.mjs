@@ -99,6 +99,13 @@ const ALWAYS = {
 		  FULL JOIN (SELECT id, subject FROM orders.saga WHERE kind = 'refund') s ON s.subject = r.id::text
 		 WHERE (r.id IS NOT NULL AND s.id IS NULL AND r.status = 'pending')
 		    OR (s.id IS NOT NULL AND NOT EXISTS (SELECT FROM payments.refund f WHERE f.id::text = s.subject))`,
+	'V9 a dispute takes its money once, and gives back what it took': `
+		SELECT d.*, o.amount AS taken, b.amount AS back FROM payments.dispute d
+		  FULL JOIN (SELECT * FROM payments.ledger WHERE kind = 'dispute') o ON o.stripe_id = d.stripe_dispute_id
+		  FULL JOIN (SELECT * FROM payments.ledger WHERE kind = 'dispute_reversal') b USING (stripe_id)
+		 WHERE d.id IS NULL AND (o.id IS NOT NULL OR b.id IS NOT NULL)
+		    OR o.order_id <> d.order_id OR (d.status = 'lost' AND (o.id IS NULL OR b.id IS NOT NULL))
+		    OR (b.id IS NOT NULL AND (o.amount, o.currency) IS DISTINCT FROM (b.amount, b.currency))`,
 	'V10 an order is paid once': `
 		SELECT order_id FROM orders.history h WHERE new_status = 'paid' AND old_status <> 'refunded'
 		 GROUP BY order_id HAVING count(*) > 1`,
@@ -156,7 +163,8 @@ export const SETTLED = {
 	'V15 a cancelled order holds no money': `
 		SELECT o.id FROM orders.orders o JOIN chosen ON o.id = order_id
 		 WHERE o.status = 'cancelled' AND 0 <> (
-			SELECT coalesce(sum(CASE l.kind WHEN 'refund' THEN -l.amount ELSE l.amount END), 0)
+			SELECT coalesce(sum(CASE WHEN l.kind = 'refund' THEN -l.amount
+			                         WHEN l.kind LIKE 'dispute%' THEN 0 ELSE l.amount END), 0)
 			  FROM payments.ledger l WHERE l.order_id = o.id)`,
 	'V19 every event about the orders has had its effect': `
 		SELECT e.id, e.type, e.outcome FROM payments.webhook_event e JOIN chosen USING (order_id)

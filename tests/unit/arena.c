@@ -174,6 +174,27 @@ a_request_that_wants_too_much_ends_its_process(void **state)
 	}
 }
 
+static void
+what_came_after_a_mark_goes(void **state)
+{
+	char *before = arena_copy(&arena, "before", 6);
+	struct arena_mark mark = arena_mark(&arena);
+	size_t total = arena.total;
+
+	(void)state;
+	for (int round = 0; round < 100; round++) {
+		/* Small ones, and more than a block of them; large ones. */
+		for (int i = 0; i < 100; i++)
+			memset(arena_alloc(&arena, 1000), 'x', 1000);
+		memset(arena_alloc(&arena, 1 << 20), 'x', 1 << 20);
+		assert_true(arena.total > total);
+		arena_release(&arena, &mark);
+		assert_int_equal(arena.total, total);
+	}
+	assert_string_equal(before, "before");
+	assert_true(is_zero(arena_alloc(&arena, 1000), 1000));
+}
+
 #ifdef WATCHED
 static void
 sanitizers_know_which_bytes_are_live(void **state)
@@ -198,6 +219,21 @@ sanitizers_know_when_a_request_has_ended(void **state)
 	for (size_t i = 0; i < 100; i++)
 		assert_true(__asan_address_is_poisoned(p + i));
 }
+
+static void
+sanitizers_know_what_a_mark_has_let_go(void **state)
+{
+	struct arena_mark mark;
+	char *kept = arena_alloc(&arena, 100), *gone;
+
+	(void)state;
+	mark = arena_mark(&arena);
+	gone = arena_alloc(&arena, 100);
+	arena_release(&arena, &mark);
+	assert_null(__asan_region_is_poisoned(kept, 100));
+	for (size_t i = 0; i < 100; i++)
+		assert_true(__asan_address_is_poisoned(gone + i));
+}
 #endif
 
 int
@@ -212,9 +248,11 @@ main(void)
 		TEST(a_large_piece_takes_no_more_than_its_size),
 		TEST(the_first_block_is_kept_for_the_next_request),
 		TEST(a_request_that_wants_too_much_ends_its_process),
+		TEST(what_came_after_a_mark_goes),
 #ifdef WATCHED
 		TEST(sanitizers_know_which_bytes_are_live),
 		TEST(sanitizers_know_when_a_request_has_ended),
+		TEST(sanitizers_know_what_a_mark_has_let_go),
 #endif
 	};
 

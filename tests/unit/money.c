@@ -102,6 +102,15 @@ currencies_have_their_digits(void **state)
 		assert_int_equal(currency_digits(two[i]), 2);
 }
 
+static void
+three_digits_are_paid_in_tens(void **state)
+{
+	(void)state;
+	assert_int_equal(currency_step("KWD"), 10);
+	assert_int_equal(currency_step("USD"), 1);
+	assert_int_equal(currency_step("JPY"), 1);
+}
+
 static bool
 sells_in(const char *currency)
 {
@@ -138,6 +147,7 @@ main(void)
 		cmocka_unit_test(the_limit_is_the_same_in_every_currency),
 		cmocka_unit_test(no_length_of_digits_overflows),
 		cmocka_unit_test(currencies_have_their_digits),
+		cmocka_unit_test(three_digits_are_paid_in_tens),
 		cmocka_unit_test(a_shop_sells_in_a_currency_without_rules_of_its_own),
 	};
 

@@ -129,7 +129,7 @@ test('what is done is forgotten after a week, what is dead is not', async () => 
 	await run`UPDATE ops.job SET finished_at = now() - interval '7 days 1 minute' WHERE id IN (${ids[0]}, ${ids[2]})`;
 
 	const { json } = await cron('history-purge');
-	assert.deepEqual(Object.keys(json).sort(), ['jobs', 'tokens']);
+	assert.deepEqual(Object.keys(json).sort(), ['jobs', 'tokens', 'webhooks']);
 	await until('it is forgotten', async () => await job(ids[0]) === undefined);
 	assert.ok(await job(ids[1]));
 	assert.ok(await job(ids[2]));
