@@ -22,3 +22,8 @@ export function reopen(intent) {
 	              SET status = 'requires_payment_method', canceled_at = NULL, cancellation_reason = NULL
 	            WHERE id = ${intent}`;
 }
+
+/* Stripe refuses to refund it, as it may for reasons of its own; or not any more. */
+export function refuseRefunds(intent, refuse = true) {
+	return run`UPDATE stripe_sim.charge SET amount_captured = CASE WHEN ${refuse} THEN 0 ELSE amount END WHERE payment_intent = ${intent}`;
+}

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { exchange, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
-import { clearFaults, fault, reopen } from '../lib/faults.mjs';
+import { clearFaults, fault, refuseRefunds, reopen } from '../lib/faults.mjs';
 import { always, intentsOf, settled } from '../lib/invariants.mjs';
 import { assertOrder, cents, newAdmin, order } from '../lib/shop.mjs';
 import { confirm, intent, stripe } from '../lib/simulator.mjs';
@@ -190,17 +190,16 @@ test('a driver that the cancellation has fenced off changes nothing', async () =
 
 test('a cancelled order whose refund Stripe refuses needs an operator, who can have it made again', async () => {
 	const { story, placed } = await begun({ paid: true });
-	const charge = placed.payment.paymentIntentId;
-	await run`UPDATE stripe_sim.charge SET disputed = true WHERE payment_intent = ${charge}`;
+	await refuseRefunds(placed.payment.paymentIntentId);
 	const { order: found } = await cancel(story, placed.id);
 	assert.deepEqual([found.status, found.payment_status], ['cancelled', 'succeeded']);
 	const saga = () => one`SELECT id, state, subject, last_error FROM orders.saga WHERE order_id = ${placed.id} AND kind = 'refund'`;
 	const dead = await saga();
 	assert.equal(dead.state, 'dead');
-	assert.match(dead.last_error, /charged back/);
+	assert.match(dead.last_error, /uncaptured/);
 	await always();
 
-	await run`UPDATE stripe_sim.charge SET disputed = false WHERE payment_intent = ${charge}`;
+	await refuseRefunds(placed.payment.paymentIntentId, false);
 	await run`UPDATE orders.saga SET state = 'running', wake_at = now() WHERE id = ${dead.id}`;
 	await gone(story, placed.id, { paid: true });
 	assert.notEqual((await saga()).subject, dead.subject);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { refusesBadBodies, refusesBadTokens } from '../../lib/bad.mjs';
+import { refuseRefunds } from '../../lib/faults.mjs';
 import { settled } from '../../lib/invariants.mjs';
 import { assertOrder, cents, customer, lines, newAdmin, order, pay, place, product, seller, stockOf, untilOrder } from '../../lib/shop.mjs';
 import { intent, stripe } from '../../lib/simulator.mjs';
@@ -125,11 +126,11 @@ test('refunded is a whole refund; goods that were never sent come back', async (
 
 test('a refund that Stripe refuses is 409 and changes nothing', async () => {
 	const placed = await paid();
-	/* The charge is disputed. */
-	await run`UPDATE stripe_sim.charge SET disputed = true WHERE payment_intent = ${placed.payment.paymentIntentId}`;
+	await refuseRefunds(placed.payment.paymentIntentId);
 	await owner.refuse(409, 'refund_refused', 'PUT', path(placed.id), { json: { status: 'refunded' } });
 	const found = await order(buyer, placed.id);
 	assert.deepEqual([found.status, found.payment_status], ['paid', 'succeeded']);
+	await refuseRefunds(placed.payment.paymentIntentId, false);
 	await settled([placed.id]);
 });
 

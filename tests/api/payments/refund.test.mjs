@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { refusesBadBodies, refusesBadTokens } from '../../lib/bad.mjs';
+import { refuseRefunds } from '../../lib/faults.mjs';
 import { settled } from '../../lib/invariants.mjs';
 import { assertMembers, assertTimes, cents, customer, lines, newAdmin, newKey, order, pay, place, product, seller, stockOf, untilOrder } from '../../lib/shop.mjs';
 import { confirm, stripe } from '../../lib/simulator.mjs';
@@ -127,17 +128,17 @@ test('an order that is not paid is 409, one that is not there 404', async () => 
 
 test('what Stripe refuses has failed, and the money is where it was', async () => {
 	const placed = await paid();
-	await run`UPDATE stripe_sim.charge SET disputed = true WHERE payment_intent = ${placed.payment.paymentIntentId}`;
+	await refuseRefunds(placed.payment.paymentIntentId);
 	const made = await refund(placed.id, { amount: '20.00' });
 	assert.deepEqual([made.status, made.stripe_refund_id], ['failed', null]);
-	assert.match(made.failure_reason, /charged back/);
+	assert.match(made.failure_reason, /uncaptured/);
 	const found = await order(buyer, placed.id);
 	assert.deepEqual([found.status, found.payment_status], ['paid', 'succeeded']);
 	assert.equal((await paymentOf(placed)).refund_amount, '0.00');
 	await settled([placed.id]);
 
 	/* And does not count against the next. */
-	await run`UPDATE stripe_sim.charge SET disputed = false WHERE payment_intent = ${placed.payment.paymentIntentId}`;
+	await refuseRefunds(placed.payment.paymentIntentId, false);
 	assert.equal((await refund(placed.id)).status, 'succeeded');
 	await settled([placed.id]);
 });
