@@ -40,7 +40,7 @@ END $$;
 
 -- What has to be taken off a total so that it can be paid: the customer's
 -- gain, at most nine thousandths.  The order shows it as its discount
--- (145_payable.sql).
+-- (142_payable.sql).
 CREATE FUNCTION payments.rounding_off(p_total numeric, p_currency text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (p_total % ops.currency_step(p_currency))::bigint;
