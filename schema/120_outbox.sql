@@ -16,9 +16,11 @@
 -- runtime hears it as a notice on the writer's connection and, after the commit,
 -- wakes them (runtime/wake.h).  Once a transaction is enough.
 CREATE FUNCTION ops.wake(p_topic text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	said text := current_setting('souk.woke_' || p_topic, true);
 BEGIN
-	IF coalesce(current_setting('souk.woke_' || p_topic, true), '') = '' THEN
-		PERFORM set_config('souk.woke_' || p_topic, 'yes', true);
+	IF said IS DISTINCT FROM 'yes' THEN
+		said := set_config('souk.woke_' || p_topic, 'yes', true);
 		RAISE NOTICE USING MESSAGE = p_topic, ERRCODE = 'SK002';
 	END IF;
 END $$;
@@ -34,6 +36,10 @@ END $$;
 -- Of the events about one subject only the first that waits has a due_at: the
 -- others follow it one by one.  A claim puts due_at off by a lease and raises
 -- epoch, and a report with an older one changes nothing.
+--
+-- Every order writes here.  The state is an enumeration because a CHECK costs as
+-- much as the rest of the row; only the functions below write.
+CREATE TYPE ops.event_state AS ENUM ('waiting', 'sent', 'dead');
 CREATE TABLE ops.event (
 	id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	uuid       uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -41,19 +47,16 @@ CREATE TABLE ops.event (
 	subject    text NOT NULL,
 	data       json NOT NULL,
 	at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-	state      text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'dead')),
+	state      ops.event_state NOT NULL DEFAULT 'waiting',
 	due_at     timestamptz,
 	attempt    integer NOT NULL DEFAULT 0,
 	epoch      integer NOT NULL DEFAULT 0,
 	last_error text,
-	ended_at   timestamptz,
-	CONSTRAINT only_waiting_is_due CHECK (state = 'waiting' OR due_at IS NULL),
-	CONSTRAINT ended_has_time CHECK ((state = 'waiting') = (ended_at IS NULL))
+	ended_at   timestamptz
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02,
 	autovacuum_vacuum_threshold = 200);
 CREATE INDEX event_due ON ops.event (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX event_waiting ON ops.event (subject, id) WHERE state = 'waiting';
-CREATE INDEX event_dead ON ops.event (id) WHERE state = 'dead';
+CREATE INDEX event_unsent ON ops.event (subject, id) WHERE state <> 'sent';
 
 -- The caller holds a lock on what the event is about, so that events about one
 -- subject are written one after the other.  While the one before this has not
@@ -62,7 +65,8 @@ CREATE INDEX event_dead ON ops.event (id) WHERE state = 'dead';
 CREATE FUNCTION ops.event_add(p_type text, p_subject text, p_data json) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM FROM ops.event e WHERE e.subject = p_subject AND e.state = 'waiting'
+	PERFORM FROM ops.event e WHERE e.subject = p_subject AND e.state <> 'sent'
+	   AND e.state = 'waiting'
 	  ORDER BY e.id DESC LIMIT 1 FOR SHARE;
 	IF FOUND THEN
 		INSERT INTO ops.event (type, subject, data) VALUES (p_type, p_subject, p_data);
@@ -95,7 +99,8 @@ END $$;
 
 -- The end of a claimed event, 'sent' or 'dead': the next of its subject is due.
 -- False when the caller holds it no more.
-CREATE FUNCTION ops.event_end(p_event bigint, p_epoch integer, p_state text, p_error text)
+CREATE FUNCTION ops.event_end(p_event bigint, p_epoch integer, p_state ops.event_state,
+	p_error text)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
 	whose text;
@@ -108,7 +113,8 @@ BEGIN
 	END IF;
 	UPDATE ops.event SET due_at = now()
 	 WHERE due_at IS NULL AND id = (
-		SELECT min(e.id) FROM ops.event e WHERE e.subject = whose AND e.state = 'waiting');
+		SELECT min(e.id) FROM ops.event e
+		 WHERE e.subject = whose AND e.state <> 'sent' AND e.state = 'waiting');
 	RETURN true;
 END $$;
 
@@ -140,12 +146,12 @@ CREATE FUNCTION ops.event_backlog()
 RETURNS TABLE (waiting bigint, oldest_ms bigint, next_due_ms bigint, dead bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
-	RETURN QUERY SELECT count(*),
-	       coalesce(extract(epoch FROM now() - min(e.at)) * 1000, 0)::bigint,
+	RETURN QUERY SELECT count(*) FILTER (WHERE e.state = 'waiting'),
+	       coalesce(extract(epoch FROM now() - min(e.at) FILTER (WHERE e.state = 'waiting')) * 1000, 0)::bigint,
 	       (SELECT greatest(0, extract(epoch FROM d.due_at - now()) * 1000)::bigint
 	          FROM ops.event d WHERE d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1),
-	       (SELECT count(*) FROM ops.event x WHERE x.state = 'dead')
-	  FROM ops.event e WHERE e.state = 'waiting';
+	       count(*) FILTER (WHERE e.state = 'dead')
+	  FROM ops.event e WHERE e.state <> 'sent';
 END $$;
 
 -- Forgets events that are p_age_s old, at most p_limit, the oldest first.
@@ -166,7 +172,7 @@ BEGIN
 END $$;
 
 GRANT EXECUTE ON FUNCTION ops.event_claim(integer, integer),
-	ops.event_end(bigint, integer, text, text),
+	ops.event_end(bigint, integer, ops.event_state, text),
 	ops.event_retry(bigint, integer, bigint, text), ops.event_backlog(),
 	ops.event_purge(integer, boolean, integer) TO souk_cron;
 
@@ -177,33 +183,19 @@ GRANT EXECUTE ON FUNCTION ops.event_claim(integer, integer),
 -- Adds a mail to the buyer, once for each fact.
 CREATE FUNCTION orders.mail_buyer(p_template text, p_user bigint, p_order bigint, p_fact text,
 	p_more jsonb DEFAULT '{}')
-RETURNS void LANGUAGE sql AS $$
-	SELECT ops.job_add('mail', jsonb_build_object('template', p_template, 'user', p_user,
+RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN ops.job_add('mail', jsonb_build_object('template', p_template, 'user', p_user,
 		'order', p_order) || p_more, p_fact);
-$$;
-
-CREATE FUNCTION orders.event_data(o orders.orders, p_status text, p_before text) RETURNS json
-LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('id', o.id, 'user_id', o.user_id, 'status', p_status,
-		'previous_status', p_before, 'currency', o.currency,
-		'subtotal', ops.wire_money(o.subtotal, o.currency),
-		'tax_amount', ops.wire_money(o.tax_amount, o.currency),
-		'shipping_cost', ops.wire_money(o.shipping_cost, o.currency),
-		'discount_amount', ops.wire_money(o.discount_amount, o.currency),
-		'total_amount', ops.wire_money(o.total_amount, o.currency),
-		'carrier', o.carrier, 'tracking_number', o.tracking_number,
-		'items', json_agg(json_build_object('product_id', i.product_id,
-			'seller_id', i.seller_id, 'quantity', i.quantity,
-			'unit_price', ops.wire_money(i.unit_price, o.currency)) ORDER BY i.id))
-	  FROM orders.item i WHERE i.order_id = o.id;
-$$;
+END $$;
 
 -- At the commit, so that the order is told as it is then.  Nobody but its buyer
 -- knows of a new one; of others the lock keeps the order of what happened.
 CREATE FUNCTION orders.history_told() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-	o orders.orders;
+	buyer bigint;
+	data json;
 	template text := CASE NEW.new_status
 		WHEN 'paid' THEN 'order_confirmation'
 		WHEN 'processing' THEN 'order_status'
@@ -211,18 +203,23 @@ DECLARE
 		WHEN 'delivered' THEN 'order_status'
 		WHEN 'cancelled' THEN 'order_cancelled' END;
 BEGIN
-	IF NEW.old_status IS NULL THEN
-		SELECT * INTO o FROM orders.orders WHERE id = NEW.order_id;
-	ELSE
-		SELECT * INTO o FROM orders.orders WHERE id = NEW.order_id FOR NO KEY UPDATE;
+	IF NEW.old_status IS NOT NULL THEN
+		PERFORM FROM orders.orders WHERE id = NEW.order_id FOR NO KEY UPDATE;
 	END IF;
+	SELECT o.user_id, json_build_object('id', o.id, 'user_id', o.user_id,
+		'status', CASE NEW.new_status WHEN 'pending' THEN o.status ELSE NEW.new_status END,
+		'previous_status', NEW.old_status, 'currency', o.currency,
+		'total_amount', ops.wire_money(o.total_amount, o.currency),
+		'carrier', o.carrier, 'tracking_number', o.tracking_number, 'items', (
+			SELECT json_agg(json_build_object('product_id', i.product_id,
+				'seller_id', i.seller_id, 'quantity', i.quantity,
+				'unit_price', ops.wire_money(i.unit_price, o.currency)) ORDER BY i.id)
+			  FROM orders.item i WHERE i.order_id = o.id))
+	  INTO buyer, data FROM orders.orders o WHERE o.id = NEW.order_id;
 	PERFORM ops.event_add('order.' || CASE NEW.new_status WHEN 'pending' THEN 'placed'
-			ELSE NEW.new_status END,
-		'orders/' || o.id, orders.event_data(o,
-			CASE NEW.new_status WHEN 'pending' THEN o.status ELSE NEW.new_status END,
-			NEW.old_status));
+			ELSE NEW.new_status END, 'orders/' || NEW.order_id, data);
 	IF template IS NOT NULL THEN
-		PERFORM orders.mail_buyer(template, o.user_id, o.id, 'history:' || NEW.id,
+		PERFORM orders.mail_buyer(template, buyer, NEW.order_id, 'history:' || NEW.id,
 			jsonb_build_object('status', NEW.new_status));
 	END IF;
 	RETURN NULL;
