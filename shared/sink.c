@@ -15,6 +15,7 @@ SETTING_TEXT(type_prefix, "EVENT_TYPE_PREFIX", "example.souk.",
 
 enum { MAX_EXTENSIONS = 16, MAX_NAME = 20, CONNECT_MS = 2000 };
 
+static cJSON *given;			/* of K_CE_OVERRIDES; as long as the process */
 static const cJSON *extensions;
 
 static bool
@@ -33,19 +34,16 @@ is_extension(const cJSON *e)
 	return n >= 1 && n <= MAX_NAME && e->string[n] == '\0' && cJSON_IsString(e);
 }
 
-/* It lives as long as the process. */
 STARTUP(read_sink_settings)
 {
-	const cJSON *root;
-
 	if (sink_url() != NULL && strncmp(sink_url(), "http://", 7) != 0 &&
 	    strncmp(sink_url(), "https://", 8) != 0)
 		return refuse("K_SINK", "it must begin with http:// or https://");
 	if (overrides.text == NULL)
 		return true;
-	root = cJSON_Parse(overrides.text);
-	extensions = cJSON_GetObjectItemCaseSensitive(root, "extensions");
-	if (!cJSON_IsObject(root) || (extensions != NULL && !cJSON_IsObject(extensions)) ||
+	given = cJSON_Parse(overrides.text);
+	extensions = cJSON_GetObjectItemCaseSensitive(given, "extensions");
+	if (!cJSON_IsObject(given) || (extensions != NULL && !cJSON_IsObject(extensions)) ||
 	    cJSON_GetArraySize(extensions) > MAX_EXTENSIONS)
 		return refuse("K_CE_OVERRIDES", "it must be an object with a few extensions");
 	for (const cJSON *e = extensions == NULL ? NULL : extensions->child; e != NULL; e = e->next)

@@ -25,7 +25,7 @@ QUERY(purge_events,
 QUERY(purge_events_of_nobody,
 	"SELECT ops.event_purge($1, true, $2) AS n");
 QUERY(purge_tokens,
-	"SELECT users.email_token_purge($2) AS n WHERE $1::integer = 0");
+	"SELECT users.email_token_purge($1) AS n");
 QUERY(purge_webhooks,
 	"SELECT payments.webhook_purge($1, $2) AS n");
 
@@ -48,6 +48,7 @@ ENDPOINT(purge_history) = {
 		OUT(webhooks, INT, "How many events of Stripe's were", .example = "0")),
 };
 
+/* days: 0 where the rows know by themselves when they are over. */
 static void
 purge(struct req *rq, struct json *answer, const char *name, const struct query *q, int64_t days)
 {
@@ -55,7 +56,7 @@ purge(struct req *rq, struct json *answer, const char *name, const struct query 
 	int64_t gone = 0, n = BATCH;
 
 	for (int i = 0; i < MOST_BATCHES && n == BATCH; i++)
-		gone += n = row_int(db_one(rq, q, age, most), "n");
+		gone += n = row_int(days == 0 ? db_one(rq, q, most) : db_one(rq, q, age, most), "n");
 	json_key(answer, name);
 	json_int(answer, gone);
 }
