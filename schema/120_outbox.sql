@@ -5,7 +5,7 @@
 --
 -- Types (the README has what is in each):
 --   order.placed .paid .processing .shipped .delivered .cancelled .refunded
---   payment.succeeded .failed .refunded, and the ledger's other movements
+--   payment.succeeded .failed .refunded .refund_failed .disputed .dispute_won
 --   stock.low
 --   product.created .updated .deleted     review.created .updated .deleted
 --   user.registered .erased
@@ -23,6 +23,13 @@ BEGIN
 		said := set_config('souk.woke_' || p_topic, 'yes', true);
 		RAISE NOTICE USING MESSAGE = p_topic, ERRCODE = 'SK002';
 	END IF;
+END $$;
+
+CREATE FUNCTION ops.wake_others() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+	PERFORM ops.wake(TG_ARGV[0]);
+	RETURN NULL;
 END $$;
 
 --
@@ -81,7 +88,9 @@ END $$;
 CREATE FUNCTION ops.event_claim(p_limit integer, p_lease_s integer)
 RETURNS TABLE (id bigint, uuid uuid, type text, subject text, data json, at text,
 	age_us bigint, attempt integer, epoch integer)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
+-- By the index of what is due, whatever the statistics say.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
 	claimed bigint[] := ARRAY(
 		SELECT e.id FROM ops.event e WHERE e.due_at <= now()
@@ -248,7 +257,9 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM ops.event_add('payment.' || CASE NEW.kind WHEN 'capture' THEN 'succeeded'
-			WHEN 'refund' THEN 'refunded' ELSE NEW.kind END,
+			WHEN 'refund' THEN 'refunded' WHEN 'refund_reversal' THEN 'refund_failed'
+			WHEN 'dispute' THEN 'disputed' WHEN 'dispute_reversal' THEN 'dispute_won'
+			ELSE NEW.kind END,
 		'payments/' || p.id, payments.event_data(p, NEW.amount, NEW.stripe_id));
 	IF NEW.kind = 'refund' THEN
 		PERFORM orders.mail_buyer('order_refund', p.user_id, p.order_id,
@@ -421,29 +432,11 @@ END $$;
 -- for jobs in vain.
 --
 
-CREATE OR REPLACE FUNCTION ops.job_add(p_kind text, p_payload jsonb, p_dedupe text DEFAULT NULL,
-	p_delay_s integer DEFAULT 0, p_priority integer DEFAULT 0)
-RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-	added bigint;
-BEGIN
-	LOOP
-		INSERT INTO ops.job (kind, payload, dedupe, run_at, priority)
-		VALUES (p_kind, p_payload, p_dedupe,
-			now() + make_interval(secs => p_delay_s), p_priority)
-		ON CONFLICT (kind, dedupe) WHERE dedupe IS NOT NULL DO NOTHING
-		RETURNING id INTO added;
-		IF added IS NOT NULL THEN
-			PERFORM ops.wake('jobs');
-			RETURN added;
-		END IF;
-		SELECT id INTO added FROM ops.job WHERE kind = p_kind AND dedupe = p_dedupe;
-		-- Still null where the known one was purged in between.
-		IF added IS NOT NULL THEN
-			RETURN added;
-		END IF;
-	END LOOP;
-END $$;
+CREATE TRIGGER tell_added AFTER INSERT ON ops.job
+	FOR EACH ROW EXECUTE FUNCTION ops.wake_others('jobs');
+CREATE TRIGGER tell_hurried AFTER UPDATE OF run_at ON ops.job
+	FOR EACH ROW WHEN (NEW.run_at < OLD.run_at OR (NEW.run_at IS NOT NULL AND OLD.run_at IS NULL))
+	EXECUTE FUNCTION ops.wake_others('jobs');
 
 CREATE INDEX job_running ON ops.job (kind, run_at) WHERE state = 'running';
 
@@ -532,18 +525,12 @@ GRANT EXECUTE ON FUNCTION ops.job_claim(text[], integer[], integer, text, intege
 -- Sagas: nobody asks for them in vain either.
 --
 
-CREATE FUNCTION orders.saga_stirred() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = '' AS $$
-BEGIN
-	PERFORM ops.wake('sagas');
-	RETURN NULL;
-END $$;
 CREATE TRIGGER tell_begun AFTER INSERT ON orders.saga
-	FOR EACH ROW EXECUTE FUNCTION orders.saga_stirred();
+	FOR EACH ROW EXECUTE FUNCTION ops.wake_others('sagas');
 -- Most alarms are only put off.
 CREATE TRIGGER tell_hurried AFTER UPDATE OF wake_at ON orders.saga
 	FOR EACH ROW WHEN (NEW.wake_at < OLD.wake_at OR (NEW.wake_at IS NOT NULL AND OLD.wake_at IS NULL))
-	EXECUTE FUNCTION orders.saga_stirred();
+	EXECUTE FUNCTION ops.wake_others('sagas');
 
 -- In how many milliseconds the next alarm rings; null: there is none.
 CREATE FUNCTION orders.saga_next_ms() RETURNS bigint

@@ -67,6 +67,17 @@ test('an order that is not paid, and one whose money goes back', async () => {
 	    'refund_amount', 'stripe_id', 'error_code']);
 });
 
+test('every movement of the ledger has its event', async () => {
+	const { buyer, placed } = await order();
+	await pay(buyer, placed);
+	const kinds = [['refund', 'refunded'], ['refund_reversal', 'refund_failed'], ['dispute', 'disputed'], ['dispute_reversal', 'dispute_won']];
+	for (const [kind] of kinds)
+		await run`SELECT payments.ledger_post(${placed.id}, ${kind}, 're_k' || ${placed.id}, 100, 'USD')`;
+	assert.deepEqual(await types(await paymentOf(placed)), ['payment.succeeded', ...kinds.map(([, told]) => `payment.${told}`)]);
+	const allowed = await one`SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = 'ledger_kind_check'`;
+	assert.deepEqual([...allowed.text.matchAll(/'(\w+)'/g)].map(([, kind]) => kind).sort(), ['capture', ...kinds.map(([kind]) => kind)].sort());
+});
+
 test('a card that is declined, told of twice, is one failure', async () => {
 	const { placed } = await order();
 	const subject = await paymentOf(placed);
