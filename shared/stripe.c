@@ -246,6 +246,34 @@ count(const struct stripe_reply *r, uint64_t start)
 		    "stripe does not do as asked", "problem", r->problem, NULL);
 }
 
+/* "stripe.post.payment_intents.id.cancel.before": what is called, without ids. */
+static void
+pass(struct req *rq, const char *when, const char *path, bool post)
+{
+#ifdef FAULT_POINTS
+	const char *name = post ? "stripe.post" : "stripe.get";
+	size_t n;
+
+	path += strlen("/v1/");
+	for (int part = 0; *path != '\0' && *path != '?'; part++, path += n + (path[n] == '/')) {
+		n = strcspn(path, "/?");
+		name = part % 2 == 1 ? fmt(rq, "%s.id", name) : fmt(rq, "%s.%.*s", name, (int)n, path);
+	}
+	fault_point(fmt(rq, "%s.%s", name, when));
+#else
+	(void)rq, (void)when, (void)path, (void)post;
+#endif
+}
+
+/* At least one: a process that was held up for long has none left. */
+static long
+left_ms(uint64_t end)
+{
+	uint64_t now = now_us();
+
+	return now < end ? (long)((end - now) / 1000) + 1 : 1;
+}
+
 static struct stripe_reply
 call(struct req *rq, const char *path, const char *key, const struct stripe_field *fields)
 {
@@ -262,7 +290,9 @@ call(struct req *rq, const char *path, const char *key, const struct stripe_fiel
 		    .problem = "not asked: the circuit breaker is open" };
 	}
 	for (int tries = 1; ; tries++) {
-		code = attempt(rq, &a, path, key, fields, (long)((end - now_us()) / 1000) + 1);
+		pass(rq, "before", path, fields != NULL);
+		code = attempt(rq, &a, path, key, fields, left_ms(end));
+		pass(rq, "after", path, fields != NULL);
 		if (!worth_another_try(code, &a) || tries == MAX_TRIES ||
 		    now_us() + (uint64_t)delay * 2000 > end)
 			break;

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { constants } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { need } from './env.mjs';
@@ -88,16 +89,25 @@ export const kill = (pids) => signal(pids, 'SIGKILL');
 export const gone = (pid) => until(`process ${pid} is gone`, () => !existsSync(`/proc/${pid}`)
     || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
 
-/* The file that a build with FAULTS=1 asks where to die, as its functions were told. */
-function crashFile() {
+/* Where a build with FAULTS=1 looks for armed points, as its functions were told. */
+export function faultDir() {
 	const directory = join(run(), 'env');
 
 	for (const name of readdirSync(directory).filter((entry) => entry.endsWith('.env'))) {
-		const told = /^CRASH_AT_FILE=(.+)$/m.exec(readFileSync(join(directory, name), 'utf8'));
+		const told = /^FAULT_DIR=(.+)$/m.exec(readFileSync(join(directory, name), 'utf8'));
 		if (told)
 			return told[1];
 	}
-	throw new Error('no function reads CRASH_AT_FILE: the saga suite needs a build with FAULTS=1');
+	throw new Error('no function reads FAULT_DIR: this needs a build with FAULTS=1');
+}
+
+/* The next process that passes the point gets the signal there. */
+export function arm(point, signal = 'SIGKILL') {
+	const file = join(faultDir(), point);
+
+	writeFileSync(`${file}~`, `${constants.signals[signal]}`);
+	renameSync(`${file}~`, file);
+	return file;
 }
 
 /*
@@ -105,10 +115,8 @@ function crashFile() {
  * that waits until one has.
  */
 export function crashAt(point) {
-	const file = crashFile();
+	const file = arm(point);
 
-	writeFileSync(`${file}.new`, point);
-	renameSync(`${file}.new`, file);
 	return () => until(`a process dies at ${point}`, () => !existsSync(file));
 }
 
