@@ -186,12 +186,15 @@ attempt(struct req *rq, struct answer *a, const char *path, const char *key,
 	return code;
 }
 
-/* As Stripe's own libraries do: its word first, then the status. */
+/* As Stripe's own libraries do: its word first, then the status.  But a fault
+ * that it has kept under a key it only repeats. */
 static bool
 worth_another_try(CURLcode code, const struct answer *a)
 {
 	if (code != CURLE_OK)
 		return true;
+	if (a->replayed)
+		return false;
 	if (a->should_retry != NULL)
 		return strcmp(a->should_retry, "true") == 0;
 	return a->status == 409 || a->status == 429 || a->status >= 500;
@@ -234,13 +237,21 @@ judge(struct req *rq, CURLcode code, const struct answer *a)
 	return r;
 }
 
+/* A fault from before, repeated, says that Stripe is there: one key with such
+ * an answer must not keep all the others from being asked for. */
+static bool
+is_there(const struct stripe_reply *r)
+{
+	return r->status != 0 && (r->status < 500 || r->replayed);
+}
+
 static void
 count(const struct stripe_reply *r, uint64_t start)
 {
 	metric_add(r->outcome == STRIPE_OK ? &calls_ok :
 	    r->outcome == STRIPE_AWAY ? &calls_away : &calls_refused, 1);
 	metric_observe_us(&call_seconds, now_us() - start);
-	breaker_learn(r->status != 0 && r->status < 500);
+	breaker_learn(is_there(r));
 	if (r->outcome != STRIPE_OK)
 		log_line(r->outcome == STRIPE_DENIED ? LOG_ERROR : LOG_WARN,
 		    "stripe does not do as asked", "problem", r->problem, NULL);

@@ -19,7 +19,7 @@ const seconds = (since) => (Date.now() - since) / 1000;
 /* Backoffs and the leases of the dead are waited for by nobody. */
 async function hurry(share) {
 	await run`UPDATE orders.saga SET wake_at = now()
-	           WHERE wake_at > now() AND random() < ${share} AND CASE
+	           WHERE wake_at > now() AND wake_at < now() + interval '1 hour' AND random() < ${share} AND CASE
 	                 WHEN owner IS NOT NULL THEN updated_at < now() - interval '4 s' AND wake_at < now() + interval '16 s'
 	                 WHEN state = 'waiting' THEN random() < 0.1
 	                 ELSE true END`;
@@ -79,16 +79,15 @@ const resend = () => run`
  * Every alarm rings now, whoever has not paid by now does not, and the cron
  * functions do the rest.  Bounded: what has not come to rest by then is stuck.
  */
-async function settle(harm, orders) {
+async function settle(harm, bound) {
 	const began = Date.now();
-	const bound = 120 + orders / 20;
 	let last;
 
 	await tenaciously('what was lost is sent again', resend);
 	for (;;) {
 		await tenaciously('nobody pays any more', () => run`
 			UPDATE orders.saga SET deadline = now(), wake_at = now()
-			 WHERE state = 'waiting' AND deadline > now()`);
+			 WHERE state = 'waiting' AND deadline > now() AND wake_at < now() + interval '1 hour'`);
 		await tenaciously('alarms ring', () => hurry(1));
 		await Promise.all(['saga-recover', 'saga-recover', 'reservations-expire', 'reservations-expire', 'jobs-run']
 		    .map((name) => harm.cron(name)));
@@ -139,11 +138,13 @@ async function noted(violations, what, act) {
 }
 
 /*
- * At least n injections, and each point hit; or as many as there is time for.
+ * At least n injections and, if all, each point hit; or as many as there is
+ * time for.  Ends early after so many violations; patience, in seconds, is that
+ * of a client for an answer, and half that of the reckoning.
  */
-export async function chaos({ n, seed, minutes = 10 + n / 60, all = true }) {
+export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most = 20, patience = 240 }) {
 	const chance = new Chance(seed);
-	const shoppers = new Shoppers(new Chance(seed + 1));
+	const shoppers = new Shoppers(new Chance(seed + 1), { patience });
 	const harm = new Harm(chance, points());
 	const report = { seed, violations: shoppers.violations, inspections: 0 };
 	const began = Date.now();
@@ -151,7 +152,7 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true }) {
 
 	await shoppers.open();
 	const enough = () => (harm.sum >= n && (!all || harm.missed.length === 0)) || seconds(began) > minutes * 60
-	    || report.violations.length >= 20;
+	    || report.violations.length >= most;
 	const done = () => {
 		if (seconds(told) > 15) {
 			told = Date.now();
@@ -174,7 +175,7 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true }) {
 	left = 'closed';
 	await finishing;
 
-	const { settled, last } = await settle(harm, shoppers.orders.size);
+	const { settled, last } = await settle(harm, patience / 2 + shoppers.orders.size / 20);
 	if (settled === null)
 		report.violations.push(`V4 stuck: ${last}`);
 	await noted(report.violations, 'settled', () => allSettled(shoppers.strangers));

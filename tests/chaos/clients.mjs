@@ -11,7 +11,7 @@ import { run } from '../lib/sql.mjs';
 import { decode, sign } from '../lib/token.mjs';
 import { Tally } from './random.mjs';
 
-const PATIENCE_MS = 240000;	/* a request that is never answered is a violation */
+const TENACITY_MS = 240000;
 const YEAR_S = 365 * 24 * 3600;
 const DECLINED = ['pm_card_chargeDeclined', 'pm_card_chargeDeclinedInsufficientFunds', 'pm_card_chargeDeclinedExpiredCard'];
 const CHALLENGED = 'pm_card_threeDSecure2Required';
@@ -29,7 +29,7 @@ function lasting(token) {
 
 /* Does it over until it works: the statement, or the call, bears that. */
 export async function tenaciously(what, act) {
-	const deadline = Date.now() + PATIENCE_MS;
+	const deadline = Date.now() + TENACITY_MS;
 	for (;;) {
 		try {
 			return await act();
@@ -42,8 +42,9 @@ export async function tenaciously(what, act) {
 }
 
 export class Shoppers {
-	constructor(chance, { buyers = 16, scarce = 12 } = {}) {
-		Object.assign(this, { chance, buyers, scarce });
+	/* patience: a request that has no answer for so many seconds is a violation. */
+	constructor(chance, { patience, buyers = 16, scarce = 12 }) {
+		Object.assign(this, { chance, patience, buyers, scarce });
 		this.orders = new Map();	/* id -> { key, user, plan, ends } */
 		this.strangers = new Map();	/* order -> intents made besides its own */
 		this.plans = new Tally();
@@ -55,6 +56,7 @@ export class Shoppers {
 	async open() {
 		const owner = await seller();
 		const { chance } = this;
+		this.owner = { token: lasting(owner.token) };
 		this.goods = [];
 		for (const stock_quantity of [1000000, 1000000, ...Array(3).fill(this.scarce)])
 			this.goods.push(await product(owner, { price: `${chance.between(1, 60)}.${chance.between(10, 99)}`, stock_quantity }));
@@ -72,7 +74,7 @@ export class Shoppers {
 
 	/* One request until it is answered for good. */
 	async ask(who, method, path, { json, key } = {}) {
-		const deadline = Date.now() + PATIENCE_MS;
+		const deadline = Date.now() + this.patience * 1000;
 		for (;;) {
 			const answer = await this.try(need('SOUK_URL'), method, path, {
 				body: json === undefined ? undefined : JSON.stringify(json),
@@ -88,7 +90,7 @@ export class Shoppers {
 			if (status > 0 && status < 500 && !['request_in_progress', 'rate_limited'].includes(told?.code))
 				return answer;
 			if (Date.now() > deadline)
-				throw new Error(`${method} ${path} has no answer for ${PATIENCE_MS / 1000} s; the last: ${status} ${answer.text}`);
+				throw new Error(`${method} ${path} has no answer for ${this.patience} s; the last: ${status} ${answer.text}`);
 			await pause(this.chance.between(20, 200));
 		}
 	}
@@ -112,7 +114,7 @@ export class Shoppers {
 
 	/* The buyer's browser speaks to Stripe.  Its refusals are answers too. */
 	async stripe(path, form) {
-		const deadline = Date.now() + PATIENCE_MS;
+		const deadline = Date.now() + this.patience * 1000;
 		for (;;) {
 			const { status, json } = await this.try(need('SIM_URL'), 'POST', path, {
 				body: new URLSearchParams(form).toString(),
@@ -152,16 +154,26 @@ export class Shoppers {
 		if (ids.size > 1)
 			this.violation(`V6 one key, orders ${[...ids]}`);
 		const [id] = ids;
-		if (id === undefined)
+		if (id === undefined) {
+			await this.restock(answers[0].json.products[0].product_id);
 			return null;
+		}
 		const order = { id, who, key, plan, ends: ['paid', 'cancelled'] };
 		this.orders.set(id, order);
 		return order;
 	}
 
+	/* Enough for some of those who ask next. */
+	async restock(id) {
+		const { status, text } = await this.ask(this.owner, 'POST', `/api/products/${id}/stock`,
+		    { json: { change: this.scarce, reason: 'More of it' }, key: `chaos-${++this.serial}` });
+		if (status !== 200)
+			this.violation(`restocking: ${status} ${text}`);
+	}
+
 	/* The intent to pay by; null when the order is being undone already. */
 	async payable({ id, who }) {
-		const deadline = Date.now() + PATIENCE_MS;
+		const deadline = Date.now() + this.patience * 1000;
 		for (;;) {
 			const { status, json, text } = await this.ask(who, 'POST', '/api/payments/create-intent', { json: { orderId: id } });
 			if (status === 200)
@@ -184,7 +196,7 @@ export class Shoppers {
 
 	/* Waits for a status; the state of the order as its owner sees it. */
 	async until(order, ...statuses) {
-		const deadline = Date.now() + PATIENCE_MS;
+		const deadline = Date.now() + this.patience * 1000;
 		for (;;) {
 			const { json } = await this.ask(order.who, 'GET', `/api/orders/${order.id}`);
 			if (statuses.includes(json?.status))

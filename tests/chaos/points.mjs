@@ -7,13 +7,13 @@
  *   recover_after_claim      a place that a fault_point() names
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..');
 
 /* All of orders and payments that changes anything, and what drives them. */
-const SOURCES = ['shared/saga.c', 'shared/jobs.c', 'shared/mail.c', 'functions/payments/', 'functions/orders/',
+const SOURCES = ['shared/saga*.c', 'shared/jobs.c', 'shared/mail.c', 'functions/payments/*.c', 'functions/orders/*.c',
     'functions/cron/saga_recover.c', 'functions/cron/reservations_expire.c', 'functions/cron/jobs_run.c',
     'runtime/dispatch.c', 'runtime/db.c'];
 
@@ -25,9 +25,11 @@ const ELSEWHERE = [
 ];
 
 function files() {
-	return SOURCES.flatMap((source) => source.endsWith('/')
-		? readdirSync(join(root, source)).filter((name) => name.endsWith('.c')).map((name) => source + name)
-		: [source]);
+	return SOURCES.flatMap((source) => {
+		const [directory, begins, ends] = [dirname(source), ...basename(source).split('*'), ''];
+		return !source.includes('*') ? [source] : readdirSync(join(root, directory))
+		    .filter((name) => name.startsWith(begins) && name.endsWith(ends)).map((name) => join(directory, name));
+	});
 }
 
 /* "/v1/payment_intents/%s/cancel" is payment_intents.id.cancel. */
