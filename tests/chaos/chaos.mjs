@@ -183,8 +183,29 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most =
 	return Object.assign(report, {
 		settled, injections: harm.sum, kinds: harm.done, hit: harm.hit, missed: all ? harm.missed : [],
 		orders: await value`SELECT count(*) FROM orders.orders`, outcomes: await outcomes(),
-		plans: shoppers.plans, answers: shoppers.answers,
+		plans: shoppers.plans, answers: shoppers.answers, stories: await stories(report.violations),
 	});
+}
+
+/* All that is known of an order, for whoever has to find out. */
+async function story(id) {
+	const told = await rows`
+		SELECT at, what FROM (
+			SELECT e.at, concat_ws(' ', 'saga', s.id, s.kind, 'epoch', e.epoch, e.step, e.what, e.detail) AS what
+			  FROM orders.saga_event e JOIN orders.saga s ON s.id = e.saga_id WHERE s.order_id = ${id}
+			UNION ALL SELECT created_at, concat_ws(' ', 'order', new_status, notes) FROM orders.history WHERE order_id = ${id}
+			UNION ALL SELECT at, concat_ws(' ', 'ledger', kind, amount, stripe_id) FROM payments.ledger WHERE order_id = ${id}
+			UNION ALL SELECT received_at, concat_ws(' ', 'webhook', type, object_id, outcome)
+			  FROM payments.webhook_event WHERE order_id = ${id}
+			UNION ALL SELECT created_at, concat_ws(' ', 'Stripe', type, data -> 'object' ->> 'id', 'for', idempotency_key)
+			  FROM stripe_sim.event WHERE data -> 'object' -> 'metadata' ->> 'order_id' = ${String(id)}) t
+		 ORDER BY at`;
+	return [`Order ${id}:`, ...told.map(({ at, what }) => `  ${at.slice(11, 23)}  ${what}`)].join('\n');
+}
+
+async function stories(violations) {
+	const ids = new Set(violations.flatMap((what) => [...what.matchAll(/\border(?:_id)?:? (?:\{\"id\":)?(\d+)/g)].map(([, id]) => id)));
+	return Promise.all([...ids].slice(0, 5).map(story));
 }
 
 const table = (title, tally) => [title, ...[...tally].sort(([a], [b]) => String(a).localeCompare(String(b)))
@@ -197,6 +218,7 @@ export function tell(report) {
 		table('What they came for', report.plans),
 		table('Answers, by status', report.answers),
 		table('What came of it', report.outcomes),
+		...report.stories,
 		...report.violations.map((what) => `VIOLATION ${what}`),
 		...report.missed.map((point) => `NOT HIT ${point}`),
 		`seed ${report.seed}: ${report.injections} injections in ${report.raged.toFixed(0)} s over ${report.orders} orders, `

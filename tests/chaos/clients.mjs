@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { exchange, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
-import { ADDRESS, customer, lines, product, seller } from '../lib/shop.mjs';
+import { ADDRESS, customer, lines, newAdmin, product, seller } from '../lib/shop.mjs';
 import { run } from '../lib/sql.mjs';
 import { decode, sign } from '../lib/token.mjs';
 import { Tally } from './random.mjs';
@@ -57,6 +57,7 @@ export class Shoppers {
 		const owner = await seller();
 		const { chance } = this;
 		this.owner = { token: lasting(owner.token) };
+		this.boss = { token: lasting((await newAdmin()).token) };
 		this.goods = [];
 		for (const stock_quantity of [1000000, 1000000, ...Array(3).fill(this.scarce)])
 			this.goods.push(await product(owner, { price: `${chance.between(1, 60)}.${chance.between(10, 99)}`, stock_quantity }));
@@ -267,9 +268,76 @@ export class Shoppers {
 				order.ends = ['paid'];
 			await this.twin(order);
 		} },
+		cancels: { weight: 6, act: async (order) => {
+			await this.cancel(order);
+			order.ends = ['cancelled'];
+		} },
+		'cancels, and once more': { weight: 4, act: async (order) => {
+			await Promise.all([this.cancel(order), this.cancel(order)]);
+			order.ends = ['cancelled'];
+		} },
+		'cancels what is paid': { weight: 6, act: async (order) => {
+			if (await this.pay(order, this.chance.one(['pm_card_visa', 'pm_card_visa', 'pm_card_pendingRefund'])) === 'succeeded'
+			    && this.chance.is(0.6))
+				await this.until(order, 'paid');
+			await this.cancel(order);
+			order.ends = ['cancelled'];
+		} },
+		'cancels while paying': { weight: 6, act: async (order) => {
+			await Promise.all([this.pay(order, 'pm_card_visa'), this.cancel(order)]);
+			order.ends = ['cancelled'];
+		} },
+		'gets some of it back': { weight: 6, act: async (order) => {
+			if (await this.pay(order, 'pm_card_visa') !== 'succeeded')
+				return;
+			order.ends = ['paid'];
+			await this.until(order, 'paid');
+			await Promise.all(['0.50', '1.25'].slice(this.chance.below(2)).map((amount) => this.refund(order, amount)));
+		} },
+		'gets all of it back': { weight: 5, act: async (order) => {
+			if (await this.pay(order, this.chance.one(['pm_card_visa', 'pm_card_visa', 'pm_card_pendingRefund'])) !== 'succeeded')
+				return;
+			await this.until(order, 'paid');
+			if (this.chance.is(0.4))
+				await this.refund(order, '0.75');
+			/* Two who work in the same office. */
+			await Promise.all([this.refund(order), ...this.chance.is(0.3) ? [this.refund(order)] : []]);
+			order.ends = ['refunded'];
+		} },
+		'gets the goods': { weight: 5, act: async (order) => {
+			if (await this.pay(order, 'pm_card_visa') !== 'succeeded')
+				return;
+			await this.until(order, 'paid');
+			for (const status of ['processing', 'shipped', 'delivered'])
+				await this.move(order, status);
+			if (this.chance.is(0.5))
+				await this.cancel(order, 'order_shipped');
+			order.ends = ['delivered'];
+		} },
 		'forgets their password': { weight: 4, alone: true, act: () =>
 			this.ask(null, 'POST', '/api/auth/forgot-password', { json: { email: this.chance.one(this.people).email } }) },
 	};
+
+	async cancel({ id, who, plan }, refusal) {
+		const { status, json, text } = await this.ask(who, 'POST', `/api/orders/${id}/cancel`, { json: { reason: plan } });
+		if (refusal === undefined ? status !== 200 : json?.code !== refusal)
+			this.violation(`cancelling order ${id} (${plan}): ${status} ${text}`);
+	}
+
+	/* Once more under the same key is the same refund; under another, another. */
+	async refund({ id, plan }, amount) {
+		const { status, json, text } = await this.ask(this.boss, 'POST', '/api/payments/refund',
+		    { json: { orderId: id, amount, reason: 'requested_by_customer' }, key: `chaos-${++this.serial}` });
+		if (status !== 200 && json?.code !== 'already_refunded')
+			this.violation(`refunding order ${id} (${plan}): ${status} ${text}`);
+	}
+
+	/* A step already taken, by a try whose answer was lost, cannot be taken again. */
+	async move({ id }, to) {
+		const { status, json, text } = await this.ask(this.owner, 'PUT', `/api/orders/${id}/status`, { json: { status: to } });
+		if (status !== 200 && !(json?.code === 'invalid_transition' && json.status === 409))
+			this.violation(`order ${id} to ${to}: ${status} ${text}`);
+	}
 
 	/* Money for an order that was cancelled, as if the intent never had been. */
 	async reopened(order) {

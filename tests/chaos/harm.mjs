@@ -102,31 +102,33 @@ export class Harm {
 
 	/* ---- Processes, at any time. */
 
+	/* False: there was nobody. */
 	killWorker() {
-		const name = this.chance.one(this.functions);
-		const pids = workers(name);
-		if (pids.length > 0)
-			kill(this.chance.one(pids));
+		const pids = workers(this.chance.one(this.functions));
+		if (pids.length === 0)
+			return false;
+		kill(this.chance.one(pids));
 	}
 
-	async killMaster() {
+	killMaster() {
 		const pid = master(this.chance.one(this.functions));
-		if (pid !== undefined)
-			kill(pid);
+		if (pid === undefined)
+			return false;
+		kill(pid);
 	}
 
 	async killGateway() {
 		const pid = mainPid('gateway');
 		kill(pid);
 		await gone(pid);
-		await startGateway();
+		await tenaciously('lighttpd starts', startGateway);
 	}
 
 	async killSupervisor() {
 		const pid = mainPid('functions');
 		kill(pid);
 		await gone(pid);
-		await startFunctions();
+		await tenaciously('the supervisor starts', startFunctions);
 	}
 
 	/* Its files stay as they were: what was not flushed is lost. */
@@ -134,14 +136,14 @@ export class Harm {
 		const pid = mainPid('postgres');
 		kill(pid);
 		await gone(pid);
-		await startPostgres();
+		await tenaciously('Postgres starts', startPostgres);
 	}
 
 	async killBackend() {
 		const pid = await value`SELECT pid FROM pg_stat_activity
 		                         WHERE usename ~ '^souk_(orders|payments|cron)$' ORDER BY random() LIMIT 1`;
 		if (pid === undefined)
-			return;
+			return false;
 		kill(pid);
 		await gone(pid);
 		await until('Postgres has recovered', () => value`SELECT 1`, { seconds: 60 });
@@ -156,7 +158,7 @@ export class Harm {
 		const pid = mainPid('redis');
 		kill(pid);
 		await gone(pid);
-		await startRedis();
+		await tenaciously('Redis starts', startRedis);
 	}
 
 	async stopRedis() {
@@ -176,11 +178,11 @@ export class Harm {
 	/* A worker sleeps wherever it is. */
 	stopWorker() {
 		const pids = workers(this.chance.one(this.functions));
-		if (pids.length > 0) {
-			const pid = this.chance.one(pids);
-			signal(pid, 'SIGSTOP');
-			this.hold(pid);
-		}
+		if (pids.length === 0)
+			return false;
+		const pid = this.chance.one(pids);
+		signal(pid, 'SIGSTOP');
+		this.hold(pid);
 	}
 
 	/* ---- Leases, clocks and crowds. */
@@ -279,7 +281,7 @@ export class Harm {
 
 	/* ---- All of it. */
 
-	/* weight; whether it counts by itself; whether it needs the stack whole. */
+	/* Those that do not count are counted where they take effect. */
 	kinds = {
 		'kill at a point': { weight: 45, act: () => this.armPoint('SIGKILL'), counts: false },
 		'stop at a point': { weight: 8, act: () => this.armPoint('SIGSTOP'), counts: false },
@@ -310,8 +312,7 @@ export class Harm {
 			const name = this.chance.weighted(weights);
 			const { act, counts = true } = this.kinds[name];
 			try {
-				await act();
-				if (counts)
+				if (await act() !== false && counts)
 					this.done.add(name);
 			} catch (error) {
 				/* Postgres was away just then. */
