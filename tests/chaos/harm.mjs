@@ -2,7 +2,7 @@
  * What goes wrong.  An injection is counted when it has happened: a process has
  * died at its point, Stripe has lost an answer, a webhook was dropped.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { exchange, newAddress } from '../lib/client.mjs';
@@ -10,7 +10,7 @@ import { need } from '../lib/env.mjs';
 import { rows, run, value } from '../lib/sql.mjs';
 import {
 	arm, faultDir, gone, kill, mainPid, master, processes, redis, signal,
-	startFunctions, startGateway, startPostgres, startRedis, workers,
+	skewClocks, startFunctions, startGateway, startPostgres, startRedis, workers,
 } from '../lib/stack.mjs';
 import { until } from '../lib/wait.mjs';
 import { signature, now } from '../lib/webhook.mjs';
@@ -207,9 +207,7 @@ export class Harm {
 
 	skew() {
 		this.skewed = !this.skewed;
-		const file = join(this.directory, 'skew');
-		writeFileSync(`${file}~`, `${this.skewed ? this.chance.one([HOUR_S, 200, 24 * HOUR_S]) : 0}`);
-		renameSync(`${file}~`, file);
+		skewClocks(this.skewed ? this.chance.one([HOUR_S, 200, 24 * HOUR_S]) : 0);
 	}
 
 	async loseMail() {

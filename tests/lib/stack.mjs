@@ -110,6 +110,14 @@ export function arm(point, signal = 'SIGKILL') {
 	return file;
 }
 
+/* Of a third of the processes the clock is ahead by so much, of another behind. */
+export function skewClocks(seconds) {
+	const file = join(faultDir(), 'skew');
+
+	writeFileSync(`${file}~`, `${seconds}`);
+	renameSync(`${file}~`, file);
+}
+
 /*
  * The next process that passes the point dies there.  Resolves to a function
  * that waits until one has.
