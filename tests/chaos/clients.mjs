@@ -301,11 +301,22 @@ export class Shoppers {
 			if (await this.pay(order, 'pm_card_visa') !== 'succeeded')
 				return;
 			await this.until(order, 'paid');
-			for (const status of ['processing', 'shipped', 'delivered'])
+			for (const status of ['processing', 'shipped', 'delivered']) {
 				await this.move(order, status);
+				if (status === 'shipped')
+					await this.track(order);
+			}
 			if (this.chance.is(0.5))
 				await this.cancel(order, 'order_shipped');
 			order.ends = ['delivered'];
+		} },
+		'is let down by the seller': { weight: 5, act: async (order) => {
+			if (await this.pay(order, 'pm_card_visa') !== 'succeeded')
+				return;
+			await this.until(order, 'paid');
+			const status = this.chance.one(['cancelled', 'refunded']);
+			await this.move(order, status);
+			order.ends = [status];
 		} },
 		'forgets their password': { weight: 4, alone: true, act: () =>
 			this.ask(null, 'POST', '/api/auth/forgot-password', { json: { email: this.chance.one(this.people).email } }) },
@@ -330,6 +341,13 @@ export class Shoppers {
 		const { status, json, text } = await this.ask(this.owner, 'PUT', `/api/orders/${id}/status`, { json: { status: to } });
 		if (status !== 200 && !(json?.code === 'invalid_transition' && json.status === 409))
 			this.violation(`order ${id} to ${to}: ${status} ${text}`);
+	}
+
+	async track({ id }) {
+		const { status, text } = await this.ask(this.owner, 'PUT', `/api/orders/${id}/tracking`,
+		    { json: { trackingNumber: `T${id}`, carrier: 'Atlas' } });
+		if (status !== 200)
+			this.violation(`tracking of order ${id}: ${status} ${text}`);
 	}
 
 	/* Money for an order that was cancelled, as if the intent never had been. */

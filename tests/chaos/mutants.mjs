@@ -14,6 +14,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..');
+const ORDER = 'shared/saga_order.c';
+const REFUND = 'shared/saga_refund.c';
 const LEASES = 'tests/saga/leases.test.mjs';
 const LONGEST_MS = 240000;
 
@@ -23,35 +25,44 @@ export const MUTANTS = [
 	{ name: 'no fencing of one who waits', sql: 'orders.saga_wait_v1', from: 'AND epoch = p_epoch ', to: '', by: LEASES },
 	{ name: 'a claim raises no epoch', sql: 'orders.saga_claim_order', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
 	{ name: 'a sweep raises no epoch', sql: 'orders.saga_claim', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
+	{ name: 'a refund is claimed without an epoch', sql: 'orders.saga_claim_refund', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
+	{ name: 'cancelling fences nobody off', sql: 'orders.cancel_v1', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
 	{ name: 'no alarm at the start', sql: 'orders.place_v1', from: 'now() + make_interval(secs => p_lease_s)', to: "'infinity'" },
 	{ name: 'no alarm while it waits', sql: 'orders.saga_intent_created_v1',
 		from: 'least(deadline, now() + make_interval(secs => p_wake_s))', to: "'infinity'" },
 	{ name: 'no alarm while it is undone', sql: 'orders.saga_compensate_v1',
 		from: 'now() + make_interval(secs => p_lease_s)', to: "'infinity'" },
+	{ name: 'no alarm of a refund', sql: 'payments.refund_add', from: "'refund_payment', now()", to: "'refund_payment', 'infinity'" },
 
 	/* What comes first. */
 	{ name: 'stock is released before the intent is cancelled', sql: 'orders.saga_compensate_v1',
 		from: "RETURN 'compensating'", to: "PERFORM orders.move_lines(s.order_id, 'released');\n\tRETURN 'compensating'" },
-	{ name: 'undone without cancelling', file: 'shared/saga.c',
+	{ name: 'undone without cancelling', file: ORDER,
 		from: 'fault_point("compensate_before_cancel");', to: 'return compensated(rq, s);' },
-	{ name: 'a cancellation without an answer counts', file: 'shared/saga.c',
+	{ name: 'a cancellation without an answer counts', file: ORDER,
 		from: 'if (one_of(status, "canceled") ||', to: 'if (r.outcome == STRIPE_AWAY || one_of(status, "canceled") ||' },
-	{ name: 'a cancellation refused counts', file: 'shared/saga.c',
+	{ name: 'a cancellation refused counts', file: ORDER,
 		from: 'if (one_of(status, "canceled") ||', to: 'if (one_of(status, "canceled", "succeeded") ||' },
-	{ name: 'a step in doubt is not resolved', file: 'shared/saga.c',
-		from: 'if (s->intent == NULL) {', to: 'if (s->intent == NULL) {\n\t\treturn compensated(rq, s);' },
-	{ name: 'the refund is written down before it is made', file: 'shared/saga.c',
-		from: 'fault_point("refund_before_call");',
-		to: 'db_one(rq, &refund_made, s->id, s->epoch, fmt(rq, "re_%s", s->id), s->amount);\n\tfault_point("refund_before_call");' },
+	{ name: 'a step in doubt is not resolved', file: ORDER,
+		from: 'if (s->intent == NULL) {\n', to: 'if (s->intent == NULL) {\n\t\treturn compensated(rq, s);\n' },
+	{ name: 'a refund counts before Stripe has made it', sql: 'payments.refund_add', from: 'RETURN p_id', to: `
+		PERFORM orders.refund_seen_v1(p_intent, 're_' || p_id, p_amount, p_currency, 'succeeded', NULL, p_id::text, NULL);
+		RETURN p_id` },
 
 	/* Keys. */
-	{ name: 'a fresh key for each try of an intent', file: 'shared/saga.c',
+	{ name: 'a fresh key for each try of an intent', file: ORDER,
 		from: 'fmt(rq, "intent-%s", s->generation)', to: 'fmt(rq, "intent-%llu", (unsigned long long)now_us())' },
-	{ name: 'a new key without looking what the old one made', file: 'shared/saga.c',
-		from: 'if (r.replayed && r.status >= 500 && (found = find_intent(rq, s)) != NULL)', to: 'if ((found = NULL) != NULL)' },
-	{ name: 'a fault that Stripe keeps is asked for for ever', file: 'shared/saga.c',
-		from: 'return retry(rq, s, &r, r.replayed && r.status >= 500);', to: 'return retry(rq, s, &r, false);' },
+	{ name: 'a new key without looking what the old one made', file: ORDER,
+		from: '!find_intent(rq, s, &found))\n\t\treturn saga_retry(rq, s, &r, false);',
+		to: '(found = NULL) != NULL)\n\t\treturn saga_retry(rq, s, &r, false);' },
+	{ name: 'a fault that Stripe keeps is asked for for ever', file: ORDER,
+		from: ': saga_retry(rq, s, &r, true);\n}', to: ': saga_retry(rq, s, &r, false);\n}' },
+	{ name: 'a fresh key for each try of a refund', file: REFUND,
+		from: 'fmt(rq, "refund-%s-%s", s->subject, s->generation)', to: 'fmt(rq, "refund-%llu", (unsigned long long)now_us())' },
+	{ name: 'a new refund without looking for the old one', file: REFUND,
+		from: 'if (!list_refunds(rq, s, &ours))', to: 'if (false)' },
 	{ name: 'an order without its key', sql: 'orders.place_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN' },
+	{ name: 'a refund without its key', sql: 'payments.refund_request_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN' },
 	{ name: 'what a key began is begun again', file: 'functions/orders/place.c',
 		from: 'if (order != NULL) {', to: 'if (order == NULL) {' },
 
@@ -60,29 +71,34 @@ export const MUTANTS = [
 		by: 'tests/api/payments/webhook.test.mjs' },
 	{ name: 'a webhook is answered though it was not stored', file: 'functions/payments/webhook.c',
 		from: 'outcome = row_text(db_one(rq, &ingest, id, type, fmt(rq, "%.*s", (int)n, body)),\n\t    "outcome");',
-		to: 'outcome = "stored";' },
+		to: 'outcome = "stored";', by: 'tests/api/payments/webhook.test.mjs' },
 	{ name: 'a payment counts each time it is told', sql: 'orders.payment_succeeded_checked',
-		from: 'IF p.captured_at IS NOT NULL THEN', to: 'IF false THEN' },
-	{ name: 'nobody looks for a payment', file: 'shared/saga.c',
+		from: "IF EXISTS (SELECT FROM payments.ledger WHERE stripe_id = p_intent AND kind = 'capture') THEN", to: 'IF false THEN' },
+	{ name: 'nobody looks for a payment', file: ORDER,
 		from: 'struct stripe_reply r = look_up(rq, s->intent);\n\tconst char *status;',
 		to: 'struct stripe_reply r = { .outcome = STRIPE_AWAY, .problem = "" };\n\tconst char *status;' },
+	{ name: 'a refund counts each time it is told', sql: 'orders.refund_seen_v1', from: 'WHERE stripe_refund_id = p_id FOR', to: 'WHERE false FOR' },
 
 	/* Money and goods. */
-	{ name: 'the capture is not in the ledger', sql: 'orders.payment_succeeded_checked',
-		from: "PERFORM payments.ledger_post(p_order, 'capture', p_intent, p_amount, p.currency);", to: '' },
+	{ name: 'the capture is not in the ledger', sql: 'payments.ledger_post', from: 'ON CONFLICT', to: "WHERE p_kind <> 'capture' ON CONFLICT" },
 	{ name: 'the refund is not in the ledger', sql: 'payments.ledger_post', from: 'ON CONFLICT', to: "WHERE p_kind <> 'refund' ON CONFLICT" },
 	{ name: 'a late payment is kept', sql: 'orders.payment_succeeded_checked',
 		from: "IF s.state = 'compensated' THEN", to: "IF s.state = 'compensated' THEN RETURN 'already';" },
-	{ name: 'a late payment takes no stock again', sql: 'orders.payment_succeeded_checked',
-		from: 'PERFORM catalog.hold(array_agg(product_id), array_agg(quantity))', to: 'PERFORM count(*)' },
-	{ name: 'a stranger\'s payment is the order\'s', sql: 'orders.payment_succeeded_checked',
+	{ name: 'a late payment takes no stock again', sql: 'orders.hold_again',
+		from: 'PERFORM catalog.hold(array_agg(product_id), array_agg(quantity), p_order)', to: 'PERFORM count(*)' },
+	{ name: 'the payment of a stranger is the order\'s', sql: 'orders.payment_succeeded_checked',
 		from: 'IF p_intent <> coalesce(p.stripe_payment_intent_id, p_intent) THEN', to: 'IF false THEN' },
+	{ name: 'money that was faster than the cancelling is kept', sql: 'orders.payment_succeeded_checked',
+		from: 'IF o.cancel_by IS NOT NULL THEN', to: 'IF false THEN' },
+	{ name: 'cancelled, paid and not refunded', sql: 'orders.cancel_paid', from: 'IF remaining > 0 THEN', to: 'IF false THEN' },
+	{ name: 'two refunds may be more than was paid', sql: 'payments.refundable', from: "p.amount - coalesce(sum(r.amount), 0)", to: 'p.amount' },
 	{ name: 'an order is undone and its stock is not', sql: 'orders.saga_compensated_v1',
 		from: "PERFORM orders.move_lines(s.order_id, 'released');", to: '' },
-	{ name: 'goods are sold that were not held', sql: 'orders.move_lines', from: "AND reservation = 'held'", to: '' },
-	{ name: 'stock is given back twice', sql: 'orders.saga_compensated_v1',
-		from: "PERFORM orders.move_lines(s.order_id, 'released');",
-		to: "PERFORM orders.move_lines(s.order_id, 'released'); PERFORM catalog.release(array_agg(product_id), array_agg(quantity)) FROM orders.item WHERE order_id = s.order_id;" },
+	{ name: 'what was never sold comes back', sql: 'orders.cancel_paid',
+		from: "PERFORM orders.move_lines(o.id, 'returned');", to: '' },
+	{ name: 'stock comes back twice', sql: 'orders.move_lines',
+		from: "AND reservation = CASE p_to WHEN 'returned' THEN 'sold' ELSE 'held' END",
+		to: "AND reservation <> CASE p_to WHEN 'returned' THEN 'held' ELSE '' END" },
 ];
 
 /* Resolves to what it printed, and whether it succeeded. */
