@@ -73,7 +73,7 @@ async function unsettled() {
 /* Stripe's dashboard: "resend" what never arrived. */
 const resend = () => run`
 	UPDATE stripe_sim.delivery d SET due_at = now() FROM stripe_sim.event e
-	 WHERE e.id = d.event AND NOT d.delivered AND d.due_at IS NULL AND e.type = 'payment_intent.succeeded'`;
+	 WHERE e.id = d.event AND NOT d.delivered AND d.due_at IS NULL`;
 
 /*
  * Every alarm rings now, whoever has not paid by now does not, and the cron

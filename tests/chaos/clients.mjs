@@ -297,6 +297,16 @@ export class Shoppers {
 			await Promise.all([this.refund(order), ...this.chance.is(0.3) ? [this.refund(order)] : []]);
 			order.ends = ['refunded'];
 		} },
+		'gets it back twice': { weight: 4, act: async (order) => {
+			if (await this.pay(order, 'pm_card_visa') !== 'succeeded')
+				return;
+			order.ends = ['refunded'];
+			await this.until(order, 'paid');
+			/* Somebody at Stripe's dashboard, and somebody here. */
+			const [intent] = await Promise.all([this.intentOf(order), ...this.chance.is(0.5) ? [this.refund(order)] : []]);
+			await this.stripe('/v1/refunds', { payment_intent: intent.id });
+			await this.refund(order);
+		} },
 		'gets the goods': { weight: 5, act: async (order) => {
 			if (await this.pay(order, 'pm_card_visa') !== 'succeeded')
 				return;
@@ -318,7 +328,7 @@ export class Shoppers {
 			await this.move(order, status);
 			order.ends = [status];
 		} },
-		'forgets their password': { weight: 4, alone: true, act: () =>
+		'forgets their password': { weight: 6, alone: true, act: () =>
 			this.ask(null, 'POST', '/api/auth/forgot-password', { json: { email: this.chance.one(this.people).email } }) },
 	};
 

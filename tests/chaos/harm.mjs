@@ -222,17 +222,17 @@ export class Harm {
 
 	/* ---- Stripe. */
 
-	async fault(kind, ms) {
+	async fault(kind, ms, path = null) {
 		if (this.faults.size >= MOST_FAULTS)
 			return;
-		const { id } = await value`SELECT stripe_sim.set_fault(${kind}, NULL, '/v1/', NULL, NULL, ${ms}, NULL, 1)`;
+		const { id } = await value`SELECT stripe_sim.set_fault(${kind}, NULL, ${path}, NULL, NULL, ${ms}, NULL, 1)`;
 		this.faults.set(id, kind);
 	}
 
 	stripeFault() {
 		const { chance } = this;
 		const kind = chance.one(['rate_limit', 'error_before', 'error_after', 'error_after', 'stall', 'drop', 'drop', 'delay']);
-		return this.fault(kind, chance.between(50, 2500));
+		return this.fault(kind, chance.between(50, 2500), chance.one(['/v1/', '/v1/', '/v1/payment_intents', '/v1/refunds']));
 	}
 
 	webhookFault() {
@@ -297,7 +297,7 @@ export class Harm {
 		'all leases lost': { weight: 3, act: () => this.loseLeases() },
 		'orchestrators race': { weight: 3, act: () => this.race() },
 		'clocks set': { weight: 0.6, act: () => this.skew() },
-		'no room for mails': { weight: 0.6, act: () => this.loseMail() },
+		'no room for mails': { weight: 1, act: () => this.loseMail() },
 		'Stripe': { weight: 26, act: () => this.stripeFault(), counts: false },
 		'webhooks': { weight: 18, act: () => this.webhookFault(), counts: false },
 		'redelivery': { weight: 6, act: () => this.redeliver(), counts: false },

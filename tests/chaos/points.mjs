@@ -20,7 +20,8 @@ const SOURCES = ['shared/saga*.c', 'shared/jobs.c', 'shared/mail.c', 'functions/
 /* What chaos cannot bring about, and where it is shown instead. */
 const ELSEWHERE = [
 	[/^saga\.stop_saga\./, 'a saga that needs an operator: tests/saga/stripe'],
-	[/^saga\.payment_processing\./, 'the simulator has no card that is still processing: tests/api/payments'],
+	[/^saga_refund\.refund_anew\./, 'an operator tries a refund again: tests/api/payments'],
+	[/^saga_order\.payment_processing\./, 'the simulator has no card that is still processing: tests/api/payments'],
 	[/^jobs\.give_up\./, 'a job that is given up: tests/mail'],
 ];
 
