@@ -73,8 +73,10 @@ const ALWAYS = {
 		SELECT order_id FROM payments.ledger GROUP BY order_id
 		HAVING sum(CASE kind WHEN 'refund' THEN amount WHEN 'refund_reversal' THEN -amount ELSE 0 END)
 		     > sum(amount) FILTER (WHERE kind = 'capture')`,
-	'V9 no more is asked back of a payment than came': `
+	/* What somebody gives back at Stripe meanwhile, Stripe will say. */
+	'V9 no more is asked back of a payment here than came': `
 		SELECT r.order_id, r.intent FROM payments.refund r
+		  JOIN orders.saga s ON s.kind = 'refund' AND s.order_id = r.order_id AND s.subject = r.id::text
 		  LEFT JOIN payments.ledger l ON l.stripe_id = r.intent AND l.kind = 'capture'
 		 WHERE r.status IN ('pending', 'succeeded')
 		 GROUP BY r.order_id, r.intent, l.amount
