@@ -36,7 +36,7 @@ export async function tenaciously(what, act) {
 
 export class Shoppers {
 	/* patience: a request that has no answer for so many seconds is a violation. */
-	constructor(chance, { patience, buyers = 16, scarce = 12 }) {
+	constructor(chance, { patience, buyers = 32, scarce = 12 }) {
 		Object.assign(this, { chance, patience, buyers, scarce });
 		this.orders = new Map();	/* id -> { key, user, plan, ends } */
 		this.strangers = new Map();	/* order -> intents made besides its own */
@@ -197,7 +197,7 @@ export class Shoppers {
 				return json.status;
 			if (Date.now() > deadline)
 				throw new Error(`order ${order.id} is ${json?.status}, not ${statuses} (${order.plan})`);
-			await pause(150);
+			await pause(this.chance.between(200, 500));
 		}
 	}
 
@@ -216,6 +216,7 @@ export class Shoppers {
 	/* What somebody may want.  An intention says how its order must end. */
 	intentions = {
 		pays: { weight: 30, act: async (order) => {
+			await pause(this.chance.is(0.2) ? this.chance.between(1000, 4000) : 0);	/* somebody at the door */
 			if (await this.pay(order, 'pm_card_visa') === 'succeeded')
 				order.ends = ['paid'];
 		} },
@@ -327,7 +328,7 @@ export class Shoppers {
 			await this.move(order, status);
 			order.ends = [status];
 		} },
-		'forgets their password': { weight: 6, alone: true, act: () =>
+		'forgets their password': { weight: 9, alone: true, act: () =>
 			this.ask(null, 'POST', '/api/auth/forgot-password', { json: { email: this.chance.one(this.people).email } }) },
 	};
 

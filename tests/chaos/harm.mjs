@@ -9,7 +9,7 @@ import { exchange, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { rows, run, value } from '../lib/sql.mjs';
 import {
-	arm, faultDir, gone, kill, mainPid, master, processes, redis, signal,
+	arm, faultDir, gone, kill, mainPid, master, redis, signal,
 	skewClocks, startFunctions, startGateway, startPostgres, startRedis, workers,
 } from '../lib/stack.mjs';
 import { until } from '../lib/wait.mjs';
@@ -21,7 +21,7 @@ import { Tally } from './random.mjs';
 const FUNCTIONS = ['orders-place', 'orders-get', 'payments-webhook', 'payments-create_intent', 'payments-status',
     'cron-saga_recover', 'cron-reservations_expire', 'cron-jobs_run', 'stripe-sim'];
 const MOST_ARMED = 8;
-const MOST_FAULTS = 14;
+const MOST_FAULTS = 4;	/* at once, of calls and of webhooks */
 const HOUR_S = 3600;
 
 const quietly = async (act) => {
@@ -223,7 +223,8 @@ export class Harm {
 	/* ---- Stripe. */
 
 	async fault(kind, ms, path = null) {
-		if (this.faults.size >= MOST_FAULTS)
+		const ofWebhooks = (name) => name.startsWith('webhook');
+		if ([...this.faults.values()].filter((name) => ofWebhooks(name) === ofWebhooks(kind)).length >= MOST_FAULTS)
 			return;
 		const { id } = await value`SELECT stripe_sim.set_fault(${kind}, NULL, ${path}, NULL, NULL, ${ms}, NULL, 1)`;
 		this.faults.set(id, kind);
@@ -231,8 +232,9 @@ export class Harm {
 
 	stripeFault() {
 		const { chance } = this;
-		const kind = chance.one(['rate_limit', 'error_before', 'error_after', 'error_after', 'stall', 'drop', 'drop', 'delay']);
-		return this.fault(kind, chance.between(50, 2500), chance.one(['/v1/', '/v1/', '/v1/payment_intents', '/v1/refunds']));
+		const kind = chance.weighted({ rate_limit: 2, error_before: 2, error_after: 4, drop: 4, delay: 1, stall: 1 });
+		return this.fault(kind, chance.between(...kind === 'stall' ? [1000, 2200] : [20, 400]),
+		    chance.one(['/v1/', '/v1/', '/v1/payment_intents', '/v1/refunds']));
 	}
 
 	webhookFault() {
@@ -280,35 +282,39 @@ export class Harm {
 	/* ---- All of it. */
 
 	/* Those that do not count are counted where they take effect. */
-	kinds = {
+	light = {
 		'kill at a point': { weight: 45, act: () => this.armPoint('SIGKILL'), counts: false },
 		'stop at a point': { weight: 8, act: () => this.armPoint('SIGSTOP'), counts: false },
-		'killed: a worker': { weight: 12, act: () => this.killWorker() },
+		'killed: a worker': { weight: 6, act: () => this.killWorker() },
 		'killed: a master': { weight: 2, act: () => this.killMaster() },
-		'killed: lighttpd': { weight: 0.5, act: () => this.killGateway() },
-		'killed: the supervisor': { weight: 0.1, act: () => this.killSupervisor() },
-		'killed: Postgres': { weight: 0.3, act: () => this.killPostgres() },
-		'killed: a backend of Postgres': { weight: 0.4, act: () => this.killBackend() },
-		'killed: Redis': { weight: 0.5, act: () => this.killRedis() },
-		'stopped: Redis': { weight: 0.3, act: () => this.stopRedis() },
 		'stopped: a worker': { weight: 2, act: () => this.stopWorker() },
-		'connections terminated': { weight: 2, act: () => this.terminate() },
-		'FLUSHALL': { weight: 3, act: () => this.flush() },
 		'all leases lost': { weight: 3, act: () => this.loseLeases() },
-		'orchestrators race': { weight: 3, act: () => this.race() },
 		'clocks set': { weight: 0.6, act: () => this.skew() },
-		'no room for mails': { weight: 1, act: () => this.loseMail() },
 		'Stripe': { weight: 26, act: () => this.stripeFault(), counts: false },
 		'webhooks': { weight: 18, act: () => this.webhookFault(), counts: false },
-		'redelivery': { weight: 6, act: () => this.redeliver(), counts: false },
 	};
 
-	/* Until `done()`: one after the other, so close that they meet. */
-	async rage(done) {
-		const weights = Object.fromEntries(Object.entries(this.kinds).map(([name, { weight }]) => [name, weight]));
+	/* What takes its time, beside those. */
+	heavy = {
+		'FLUSHALL': { weight: 30, act: () => this.flush() },
+		'connections terminated': { weight: 15, act: () => this.terminate() },
+		'orchestrators race': { weight: 30, act: () => this.race() },
+		'redelivery': { weight: 60, act: () => this.redeliver(), counts: false },
+		'killed: lighttpd': { weight: 3, act: () => this.killGateway() },
+		'killed: the supervisor': { weight: 1, act: () => this.killSupervisor() },
+		'killed: Postgres': { weight: 3, act: () => this.killPostgres() },
+		'killed: a backend of Postgres': { weight: 3, act: () => this.killBackend() },
+		'killed: Redis': { weight: 4, act: () => this.killRedis() },
+		'stopped: Redis': { weight: 3, act: () => this.stopRedis() },
+		'no room for mails': { weight: 14, act: () => this.loseMail() },
+	};
+
+	/* Until `done()`, one after the other. */
+	async inflict(kinds, most, done) {
+		const weights = Object.fromEntries(Object.entries(kinds).map(([name, { weight }]) => [name, weight]));
 		while (!done()) {
 			const name = this.chance.weighted(weights);
-			const { act, counts = true } = this.kinds[name];
+			const { act, counts = true } = kinds[name];
 			try {
 				if (await act() !== false && counts)
 					this.done.add(name);
@@ -317,15 +323,21 @@ export class Harm {
 				if (/^V\d/.test(error.message))
 					throw error;
 			}
-			await pause(this.chance.between(5, 90));
+			await pause(this.chance.between(5, most));
 		}
+	}
+
+	/* So close that they meet. */
+	rage(done) {
+		return Promise.all([this.inflict(this.light, 90, done), this.inflict(this.heavy, 400, done)]);
 	}
 
 	/* Beside it: who was hit, and what was used up. */
 	async watch(done) {
-		while (!done()) {
+		for (let round = 0; !done(); round++) {
 			await this.collect();
-			await quietly(() => this.countFaults());
+			if (round % 10 === 0)
+				await quietly(() => this.countFaults());
 			await pause(25);
 		}
 	}
@@ -339,6 +351,6 @@ export class Harm {
 			rmSync(join(this.directory, name), { force: true });
 		await until('everybody goes on', () => this.stopped.size === 0);
 		for (const name of this.functions)
-			signal(processes(name).map(({ pid }) => pid), 'SIGCONT');
+			signal([master(name) ?? [], workers(name)].flat(), 'SIGCONT');
 	}
 }

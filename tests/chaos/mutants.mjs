@@ -2,13 +2,13 @@
  * Mutants: the saga with one thing wrong each.  A run of chaos, or the named
  * test, has to fail on every one; who does not notice has tested nothing.
  *
- *   node mutants.mjs [NAME...]      all of them, each beside a stack of its own
+ *   node mutants.mjs [NAME...]      all of them, beside one stack
  *
  * `from` is what the mutant lacks, `to` what it has instead: in a file, of which
  * a copy is built, or in a SQL function, as the stack's database has it.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..');
 const ORDER = 'shared/saga_order.c';
 const REFUND = 'shared/saga_refund.c';
 const LEASES = 'tests/saga/leases.test.mjs';
-const LONGEST_MS = 240000;
+const WEBHOOKS = 'tests/api/payments/webhook.test.mjs';
 
 export const MUTANTS = [
 	/* Leases and epochs. */
@@ -68,10 +68,10 @@ export const MUTANTS = [
 
 	/* Events. */
 	{ name: 'a webhook is not deduplicated', sql: 'payments.webhook_ingest', from: "RETURN 'duplicate'", to: 'NULL',
-		by: 'tests/api/payments/webhook.test.mjs' },
+		by: WEBHOOKS },
 	{ name: 'a webhook is answered though it was not stored', file: 'functions/payments/webhook.c',
 		from: 'outcome = row_text(db_one(rq, &ingest, id, type, fmt(rq, "%.*s", (int)n, body)),\n\t    "outcome");',
-		to: 'outcome = "stored";', by: 'tests/api/payments/webhook.test.mjs' },
+		to: 'outcome = "stored";', by: WEBHOOKS },
 	{ name: 'a payment counts each time it is told', sql: 'orders.payment_succeeded_checked',
 		from: "IF EXISTS (SELECT FROM payments.ledger WHERE stripe_id = p_intent AND kind = 'capture') THEN", to: 'IF false THEN' },
 	{ name: 'nobody looks for a payment', file: ORDER,
@@ -101,82 +101,28 @@ export const MUTANTS = [
 		to: "AND reservation <> CASE p_to WHEN 'returned' THEN 'held' ELSE '' END" },
 ];
 
-/* Resolves to what it printed, and whether it succeeded. */
-function execute(command, args, { cwd, env = {} }) {
-	return new Promise((done) => {
-		const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-		const timer = setTimeout(() => child.kill('SIGTERM'), LONGEST_MS);
-		let output = '';
-		child.stdout.on('data', (chunk) => { output += chunk; });
-		child.stderr.on('data', (chunk) => { output += chunk; });
-		child.on('close', (code) => {
-			clearTimeout(timer);
-			done({ code, output });
-		});
-	});
-}
-
-/* The sources as they are, and what was built of them. */
-function copy() {
-	const where = mkdtempSync(join(tmpdir(), 'mutant.'));
-	for (const file of execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 }).split('\0').filter(Boolean))
-		cpSync(join(root, file), join(where, file), { preserveTimestamps: true });
-	cpSync(join(root, 'build', 'faults'), join(where, 'build', 'faults'), { recursive: true, preserveTimestamps: true });
-	return where;
-}
-
 export function mutate(text, { name, from, to }) {
 	if (text.split(from).length !== 2)
 		throw new Error(`the mutant "${name}" does not apply: what it changes is there ${text.split(from).length - 1} times`);
 	return text.replace(from, () => to);
 }
 
-async function build(where) {
-	const { code, output } = await execute('make', ['-j2', 'B=build/faults', 'FAULTS=1', 'all'], { cwd: where });
-	if (code !== 0)
-		throw new Error(`a mutant does not build: ${output.slice(-2000)}`);
+/* The sources as they are, and what was built of them. */
+function copy() {
+	const where = mkdtempSync(join(tmpdir(), 'mutants.'));
+	for (const file of execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 }).split('\0').filter(Boolean))
+		cpSync(join(root, file), join(where, file), { preserveTimestamps: true });
+	cpSync(join(root, 'build', 'faults'), join(where, 'build', 'faults'), { recursive: true, preserveTimestamps: true });
+	return where;
 }
 
-/* Beside a stack: what noticed, or null. */
-async function hunt(mutant, where) {
-	const { code, output } = await execute(join(root, 'tests/chaos/run'),
-	    [process.execPath, join(root, 'tests/chaos/mutant.mjs'), mutant.name],
-	    { cwd: root, env: { B: join(where, 'build', 'faults') } });
-	const found = /^CAUGHT (.*)$/m.exec(output);
-	if (found === null && !(code === 0 && /^SURVIVED$/m.test(output)))
-		throw new Error(`"${mutant.name}": neither caught nor not (${code}): ${output.slice(-3000)}`);
-	return found?.[1] ?? null;
-}
-
-async function main(names) {
-	const chosen = MUTANTS.filter(({ name }) => names.length === 0 || names.includes(name));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const where = copy();
-	let survived = 0;
-
 	try {
-		for (const mutant of chosen) {
-			const file = mutant.file && join(where, mutant.file);
-			const whole = file && readFileSync(file, 'utf8');
-			let by;
-			if (file) {
-				writeFileSync(file, mutate(whole, mutant));
-				await build(where);
-			}
-			by = await hunt(mutant, where);
-			if (file)
-				writeFileSync(file, whole);
-			if (file && chosen.indexOf(mutant) < chosen.length - 1 && !chosen[chosen.indexOf(mutant) + 1].file)
-				await build(where);
-			survived += by === null ? 1 : 0;
-			console.log(`${by === null ? 'SURVIVED' : 'killed  '}  ${mutant.name.padEnd(52)}  ${by ?? ''}`);
-		}
+		process.exitCode = spawnSync(join(root, 'tests/chaos/run'),
+		    [process.execPath, join(root, 'tests/chaos/hunt.mjs'), ...process.argv.slice(2)],
+		    { cwd: root, stdio: 'inherit', env: { ...process.env, B: join(where, 'build', 'faults'), MUTANTS: where } }).status ?? 1;
 	} finally {
 		rmSync(where, { recursive: true, force: true });
 	}
-	const killed = chosen.length - survived;
-	console.log(`${killed} of ${chosen.length} mutants killed (${(100 * killed / chosen.length).toFixed(0)} %)`);
-	return killed / chosen.length >= 0.95;
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url))
-	process.exitCode = await main(process.argv.slice(2)) ? 0 : 1;

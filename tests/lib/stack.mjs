@@ -64,16 +64,28 @@ export function processes(name) {
 	return found;
 }
 
-/* A function's master, and its workers. */
-export function master(name) {
-	const all = processes(name);
-	return all.find(({ parent }) => !all.some(({ pid }) => pid === parent))?.pid;
+/* Without a look at every process there is: of one parent. */
+function children(pid) {
+	try {
+		return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+	} catch (error) {
+		if (error.code !== 'ENOENT' && error.code !== 'ESRCH')
+			throw error;
+		return [];
+	}
 }
 
-export function workers(name) {
-	const head = master(name);
-	return processes(name).filter(({ pid }) => pid !== head).map(({ pid }) => pid);
+function programOf(pid) {
+	try {
+		return basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
+	} catch {
+		return null;		/* it has just ended */
+	}
 }
+
+/* A function's master, and its workers; one that sleeps has neither. */
+export const master = (name) => children(mainPid('functions')).find((pid) => programOf(pid) === name);
+export const workers = (name) => children(master(name) ?? 0);
 
 export function signal(pids, what) {
 	for (const pid of [pids].flat())
