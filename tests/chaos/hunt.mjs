@@ -71,7 +71,8 @@ async function hunt(mutant) {
 
 	await forget();
 	await become(mutate(whole, mutant));
-	const { code, output } = mutant.by ? await execute(process.execPath, ['--test-reporter', 'tap', mutant.by], root)
+	const { code, output } = mutant.by ? await execute(process.execPath,
+		['--test-reporter', 'tap', ...mutant.only ? ['--test-name-pattern', mutant.only] : [], mutant.by], root)
 	    : await execute(process.execPath, [join(here, 'mutant.mjs')], root);
 	await become(whole);
 	const found = mutant.by ? /^\s*not ok \d+ - (.*)$/m.exec(output) : /^CAUGHT (.*)$/m.exec(output);

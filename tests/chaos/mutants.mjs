@@ -17,16 +17,17 @@ const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..');
 const ORDER = 'shared/saga_order.c';
 const REFUND = 'shared/saga_refund.c';
 const LEASES = 'tests/saga/leases.test.mjs';
+const FENCES = 'epoch|fences off';
 const WEBHOOKS = 'tests/api/payments/webhook.test.mjs';
 
 export const MUTANTS = [
 	/* Leases and epochs. */
-	{ name: 'no fencing', sql: 'orders.saga_lock', from: 's.epoch = p_epoch AND ', to: '', by: LEASES },
-	{ name: 'no fencing of one who waits', sql: 'orders.saga_wait_v1', from: 'AND epoch = p_epoch ', to: '', by: LEASES },
-	{ name: 'a claim raises no epoch', sql: 'orders.saga_claim_order', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
-	{ name: 'a sweep raises no epoch', sql: 'orders.saga_claim', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
-	{ name: 'a refund is claimed without an epoch', sql: 'orders.saga_claim_refund', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
-	{ name: 'cancelling fences nobody off', sql: 'orders.cancel_v1', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES },
+	{ name: 'no fencing', sql: 'orders.saga_lock', from: 's.epoch = p_epoch AND ', to: '', by: LEASES, only: FENCES },
+	{ name: 'no fencing of one who waits', sql: 'orders.saga_wait_v1', from: 'AND epoch = p_epoch ', to: '', by: LEASES, only: FENCES },
+	{ name: 'a claim raises no epoch', sql: 'orders.saga_claim_order', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES, only: FENCES },
+	{ name: 'a sweep raises no epoch', sql: 'orders.saga_claim', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES, only: FENCES },
+	{ name: 'a refund is claimed without an epoch', sql: 'orders.saga_claim_refund', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES, only: FENCES },
+	{ name: 'cancelling fences nobody off', sql: 'orders.cancel_v1', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES, only: FENCES },
 	{ name: 'no alarm at the start', sql: 'orders.place_v1', from: 'now() + make_interval(secs => p_lease_s)', to: "'infinity'" },
 	{ name: 'no alarm while it waits', sql: 'orders.saga_intent_created_v1',
 		from: 'least(deadline, now() + make_interval(secs => p_wake_s))', to: "'infinity'" },
