@@ -94,7 +94,7 @@ async function settle(harm, bound) {
 			UPDATE orders.saga SET deadline = now(), wake_at = now()
 			 WHERE state = 'waiting' AND deadline > now() AND wake_at < now() + interval '1 hour'`);
 		await tenaciously('alarms ring', () => hurry(1));
-		await Promise.all(['saga-recover', 'saga-recover', 'reservations-expire', 'reservations-expire', 'jobs-run']
+		await Promise.all(['saga-recover', 'saga-recover', 'reservations-expire', 'reservations-expire', 'jobs-run', 'payments-reconcile']
 		    .map((name) => harm.cron(name)));
 		last = await tenaciously('is it over?', unsettled);
 		if (last === null)

@@ -194,7 +194,7 @@ export class Harm {
 
 	async race() {
 		const names = Array.from({ length: this.chance.between(4, 10) }, () =>
-			this.chance.one(['saga-recover', 'saga-recover', 'reservations-expire', 'jobs-run']));
+			this.chance.one(['saga-recover', 'saga-recover', 'reservations-expire', 'jobs-run', 'payments-reconcile']));
 		await Promise.all(names.map((name) => this.cron(name)));
 	}
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { need } from '../lib/env.mjs';
 import { raw, run, value } from '../lib/sql.mjs';
 import { gone, kill, master } from '../lib/stack.mjs';
+import { tenaciously } from './clients.mjs';
 import { MUTANTS, mutate } from './mutants.mjs';
 
 const here = resolve(fileURLToPath(import.meta.url), '..');
@@ -59,21 +60,37 @@ async function rebuild(file) {
 	}
 }
 
+/* The tests that shall notice, and their verdict. */
+const ask = ({ by, only }) => execute(process.execPath,
+    by ? ['--test-reporter', 'tap', '--test-name-pattern', only, by] : [join(here, 'mutant.mjs')], root);
+
+/* A test that fails without the mutant says nothing. */
+const sound = new Set();
+async function checkSoundness(mutant) {
+	const what = `${mutant.by}: ${mutant.only}`;
+	if (mutant.by === undefined || sound.has(what))
+		return;
+	const { code, output } = await ask(mutant);
+	if (code !== 0 || !/^ok \d+ - (?!.*# SKIP)/m.test(output))
+		throw new Error(`${what} does not pass without a mutant: ${output.slice(-3000)}`);
+	sound.add(what);
+}
+
 async function hunt(mutant) {
 	const file = mutant.file && join(need('MUTANTS'), mutant.file);
-	const whole = file ? readFileSync(file, 'utf8') : await functionText(mutant.sql);
+	/* Chaos has killed our connection too. */
+	const whole = file ? readFileSync(file, 'utf8') : await tenaciously(mutant.sql, () => functionText(mutant.sql));
 	const become = async (text) => {
 		if (!file)
-			return run`${raw(text)}`;
+			return tenaciously(mutant.sql, () => run`${raw(text)}`);
 		writeFileSync(file, text);
 		return rebuild(mutant.file);
 	};
 
-	await forget();
+	await tenaciously('a clean shop', forget);
+	await checkSoundness(mutant);
 	await become(mutate(whole, mutant));
-	const { code, output } = mutant.by ? await execute(process.execPath,
-		['--test-reporter', 'tap', ...mutant.only ? ['--test-name-pattern', mutant.only] : [], mutant.by], root)
-	    : await execute(process.execPath, [join(here, 'mutant.mjs')], root);
+	const { code, output } = await ask(mutant);
 	await become(whole);
 	const found = mutant.by ? /^\s*not ok \d+ - (.*)$/m.exec(output) : /^CAUGHT (.*)$/m.exec(output);
 	if (found === null && code !== 0)

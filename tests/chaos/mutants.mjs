@@ -1,6 +1,7 @@
 /*
- * Mutants: the saga with one thing wrong each.  A run of chaos, or the named
- * test, has to fail on every one; who does not notice has tested nothing.
+ * Mutants: the saga with one thing wrong each.  A run of chaos has to fail on it,
+ * or the tests `by` whose names fit `only`; who does not notice has tested
+ * nothing.
  *
  *   node mutants.mjs [NAME...]      all of them, beside one stack
  *
@@ -18,6 +19,10 @@ const ORDER = 'shared/saga_order.c';
 const REFUND = 'shared/saga_refund.c';
 const LEASES = 'tests/saga/leases.test.mjs';
 const FENCES = 'epoch|fences off';
+const STRIPE = 'tests/saga/stripe.test.mjs';
+const CRASH = 'tests/saga/crash.test.mjs';
+const CANCEL = 'tests/saga/cancel.test.mjs';
+const REFUNDS = 'tests/saga/refund.test.mjs';
 const WEBHOOKS = 'tests/api/payments/webhook.test.mjs';
 
 export const MUTANTS = [
@@ -39,11 +44,13 @@ export const MUTANTS = [
 	{ name: 'stock is released before the intent is cancelled', sql: 'orders.saga_compensate_v1',
 		from: "RETURN 'compensating'", to: "PERFORM orders.move_lines(s.order_id, 'released');\n\tRETURN 'compensating'" },
 	{ name: 'undone without cancelling', file: ORDER,
-		from: 'fault_point("compensate_before_cancel");', to: 'return compensated(rq, s);' },
+		from: 'fault_point("compensate_before_cancel");', to: 'return compensated(rq, s);',
+		by: STRIPE, only: 'not paid in time|time to pay runs out' },
 	{ name: 'a cancellation without an answer counts', file: ORDER,
 		from: 'if (one_of(status, "canceled") ||', to: 'if (r.outcome == STRIPE_AWAY || one_of(status, "canceled") ||' },
 	{ name: 'a cancellation refused counts', file: ORDER,
-		from: 'if (one_of(status, "canceled") ||', to: 'if (one_of(status, "canceled", "succeeded") ||' },
+		from: 'if (one_of(status, "canceled") ||', to: 'if (one_of(status, "canceled", "succeeded") ||',
+		by: CANCEL, only: 'while it is being paid|money was faster' },
 	{ name: 'a step in doubt is not resolved', file: ORDER,
 		from: 'if (s->intent == NULL) {\n', to: 'if (s->intent == NULL) {\n\t\treturn compensated(rq, s);\n' },
 	{ name: 'a refund counts before Stripe has made it', sql: 'payments.refund_add', from: 'RETURN p_id', to: `
@@ -55,48 +62,64 @@ export const MUTANTS = [
 		from: 'fmt(rq, "intent-%s", s->generation)', to: 'fmt(rq, "intent-%llu", (unsigned long long)now_us())' },
 	{ name: 'a new key without looking what the old one made', file: ORDER,
 		from: '!find_intent(rq, s, &found))\n\t\treturn saga_retry(rq, s, &r, false);',
-		to: '(found = NULL) != NULL)\n\t\treturn saga_retry(rq, s, &r, false);' },
-	{ name: 'a fault that Stripe keeps is asked for for ever', file: ORDER,
-		from: ': saga_retry(rq, s, &r, true);\n}', to: ': saga_retry(rq, s, &r, false);\n}' },
+		to: '(found = NULL) != NULL)\n\t\treturn saga_retry(rq, s, &r, false);',
+		by: STRIPE, only: 'says 500 for ever' },
 	{ name: 'a fresh key for each try of a refund', file: REFUND,
 		from: 'fmt(rq, "refund-%s-%s", s->subject, s->generation)', to: 'fmt(rq, "refund-%llu", (unsigned long long)now_us())' },
 	{ name: 'a new refund without looking for the old one', file: REFUND,
-		from: 'if (!list_refunds(rq, s, &ours))', to: 'if (false)' },
-	{ name: 'an order without its key', sql: 'orders.place_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN' },
-	{ name: 'a refund without its key', sql: 'payments.refund_request_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN' },
+		from: 'if (!list_refunds(rq, s, &ours))', to: 'if (false)',
+		by: REFUNDS, only: 'the refund is recorded, and made once' },
+	{ name: 'an order without its key', sql: 'orders.place_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN',
+		by: 'tests/api/orders/place.test.mjs', only: 'with one key' },
+	{ name: 'a refund without its key', sql: 'payments.refund_request_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN',
+		by: 'tests/api/payments/refund.test.mjs', only: 'with one key' },
 	{ name: 'what a key began is begun again', file: 'functions/orders/place.c',
-		from: 'if (order != NULL) {', to: 'if (order == NULL) {' },
+		from: 'if (order != NULL) {', to: 'if (order == NULL) {',
+		by: CRASH, only: 'placing dies at place_after_commit' },
 
 	/* Events. */
 	{ name: 'a webhook is not deduplicated', sql: 'payments.webhook_ingest', from: "RETURN 'duplicate'", to: 'NULL',
-		by: WEBHOOKS },
+		by: WEBHOOKS, only: 'ten at once' },
 	{ name: 'a webhook is answered though it was not stored', file: 'functions/payments/webhook.c',
 		from: 'outcome = row_text(db_one(rq, &ingest, id, type, fmt(rq, "%.*s", (int)n, body)),\n\t    "outcome");',
-		to: 'outcome = "stored";', by: WEBHOOKS },
+		to: 'outcome = "stored";', by: WEBHOOKS, only: 'event is stored' },
 	{ name: 'a payment counts each time it is told', sql: 'orders.payment_succeeded_checked',
-		from: "IF EXISTS (SELECT FROM payments.ledger WHERE stripe_id = p_intent AND kind = 'capture') THEN", to: 'IF false THEN' },
+		from: "IF EXISTS (SELECT FROM payments.ledger WHERE stripe_id = p_intent AND kind = 'capture') THEN", to: 'IF false THEN',
+		by: WEBHOOKS, only: 'exactly once' },
 	{ name: 'nobody looks for a payment', file: ORDER,
 		from: 'struct stripe_reply r = look_up(rq, s->intent);\n\tconst char *status;',
-		to: 'struct stripe_reply r = { .outcome = STRIPE_AWAY, .problem = "" };\n\tconst char *status;' },
-	{ name: 'a refund counts each time it is told', sql: 'orders.refund_seen_v1', from: 'WHERE stripe_refund_id = p_id FOR', to: 'WHERE false FOR' },
+		to: 'struct stripe_reply r = { .outcome = STRIPE_AWAY, .problem = "" };\n\tconst char *status;',
+		by: STRIPE, only: 'no webhook' },
+	{ name: 'a refund counts each time it is told', sql: 'orders.refund_seen_v1', from: 'WHERE stripe_refund_id = p_id FOR', to: 'WHERE false FOR',
+		by: 'tests/api/payments/refund.test.mjs', only: 'late, twice' },
 
 	/* Money and goods. */
-	{ name: 'the capture is not in the ledger', sql: 'payments.ledger_post', from: 'ON CONFLICT', to: "WHERE p_kind <> 'capture' ON CONFLICT" },
-	{ name: 'the refund is not in the ledger', sql: 'payments.ledger_post', from: 'ON CONFLICT', to: "WHERE p_kind <> 'refund' ON CONFLICT" },
+	{ name: 'the capture is not in the ledger', sql: 'payments.ledger_post', from: 'ON CONFLICT', to: "WHERE p_kind <> 'capture' ON CONFLICT",
+		by: STRIPE, only: 'declined, paid' },
+	{ name: 'the refund is not in the ledger', sql: 'payments.ledger_post', from: 'ON CONFLICT', to: "WHERE p_kind <> 'refund' ON CONFLICT",
+		by: 'tests/api/payments/refund.test.mjs', only: 'without an amount' },
 	{ name: 'a late payment is kept', sql: 'orders.payment_succeeded_checked',
-		from: "IF s.state = 'compensated' THEN", to: "IF s.state = 'compensated' THEN RETURN 'already';" },
+		from: "IF s.state = 'compensated' THEN", to: "IF s.state = 'compensated' THEN RETURN 'already';",
+		by: STRIPE, only: 'money that comes late' },
 	{ name: 'a late payment takes no stock again', sql: 'orders.hold_again',
-		from: 'PERFORM catalog.hold(array_agg(product_id), array_agg(quantity), p_order)', to: 'PERFORM count(*)' },
+		from: 'PERFORM catalog.hold(array_agg(product_id), array_agg(quantity), p_order)', to: 'PERFORM count(*)',
+		by: STRIPE, only: 'money that comes late' },
 	{ name: 'the payment of a stranger is the order\'s', sql: 'orders.payment_succeeded_checked',
-		from: 'IF p_intent <> coalesce(p.stripe_payment_intent_id, p_intent) THEN', to: 'IF false THEN' },
+		from: 'IF p_intent <> coalesce(p.stripe_payment_intent_id, p_intent) THEN', to: 'IF false THEN',
+		by: CRASH, only: 'goes back once' },
 	{ name: 'money that was faster than the cancelling is kept', sql: 'orders.payment_succeeded_checked',
-		from: 'IF o.cancel_by IS NOT NULL THEN', to: 'IF false THEN' },
-	{ name: 'cancelled, paid and not refunded', sql: 'orders.cancel_paid', from: 'IF remaining > 0 THEN', to: 'IF false THEN' },
-	{ name: 'two refunds may be more than was paid', sql: 'payments.refundable', from: "p.amount - coalesce(sum(r.amount), 0)", to: 'p.amount' },
+		from: 'IF o.cancel_by IS NOT NULL THEN', to: 'IF false THEN',
+		by: CANCEL, only: 'money was faster' },
+	{ name: 'cancelled, paid and not refunded', sql: 'orders.cancel_paid', from: 'IF remaining > 0 THEN', to: 'IF false THEN',
+		by: 'tests/api/orders/cancel.test.mjs', only: 'all of the money' },
+	{ name: 'two refunds may be more than was paid', sql: 'payments.refundable', from: "p.amount - coalesce(sum(r.amount), 0)", to: 'p.amount',
+		by: 'tests/api/payments/refund.test.mjs', only: 'twenty at once' },
 	{ name: 'an order is undone and its stock is not', sql: 'orders.saga_compensated_v1',
-		from: "PERFORM orders.move_lines(s.order_id, 'released');", to: '' },
-	{ name: 'what was never sold comes back', sql: 'orders.cancel_paid',
-		from: "PERFORM orders.move_lines(o.id, 'returned');", to: '' },
+		from: "PERFORM orders.move_lines(s.order_id, 'released');", to: '',
+		by: STRIPE, only: 'not paid in time' },
+	{ name: 'goods of a cancelled order do not come back', sql: 'orders.cancel_paid',
+		from: "PERFORM orders.move_lines(o.id, 'returned');", to: '',
+		by: 'tests/api/orders/cancel.test.mjs', only: 'all of the money' },
 	{ name: 'stock comes back twice', sql: 'orders.move_lines',
 		from: "AND reservation = CASE p_to WHEN 'returned' THEN 'sold' ELSE 'held' END",
 		to: "AND reservation <> CASE p_to WHEN 'returned' THEN 'held' ELSE '' END" },

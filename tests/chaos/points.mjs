@@ -14,13 +14,14 @@ const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..');
 
 /* All of orders and payments that changes anything, and what drives them. */
 const SOURCES = ['shared/saga*.c', 'shared/jobs.c', 'shared/mail.c', 'functions/payments/*.c', 'functions/orders/*.c',
-    'functions/cron/saga_recover.c', 'functions/cron/reservations_expire.c', 'functions/cron/jobs_run.c',
+    'shared/reconcile*.c', 'shared/stripe_walk*.c', 'functions/cron/payments*.c', 'functions/cron/saga_recover.c', 'functions/cron/reservations_expire.c', 'functions/cron/jobs_run.c',
     'runtime/dispatch.c', 'runtime/db.c'];
 
 /* What chaos cannot bring about, and where it is shown instead. */
 const ELSEWHERE = [
 	[/^saga\.stop_saga\./, 'a saga that needs an operator: tests/saga/stripe'],
 	[/^saga_refund\.refund_anew\./, 'an operator tries a refund again: tests/api/payments'],
+	[/^saga_(retry|skip|compensate|act)\./, 'what operators do: tests/api'],
 	[/^saga_order\.payment_processing\./, 'the simulator has no card that is still processing: tests/api/payments'],
 	[/^jobs\.give_up\./, 'a job that is given up: tests/mail'],
 ];
