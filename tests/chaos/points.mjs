@@ -21,7 +21,7 @@ const SOURCES = ['shared/saga*.c', 'shared/jobs.c', 'shared/mail.c', 'functions/
 const ELSEWHERE = [
 	[/^saga\.stop_saga\./, 'a saga that needs an operator: tests/saga/stripe'],
 	[/^saga_refund\.refund_anew\./, 'an operator tries a refund again: tests/api/payments'],
-	[/^saga_(retry|skip|compensate|act)\./, 'what operators do: tests/api'],
+	[/^(saga_(retry|skip|compensate|act)\.|saga\.give_back\.|operator_|stripe\.get\.%s\.)/, 'what operators do, and programs of another version: tests/api, tests/saga'],
 	[/^saga_order\.payment_processing\./, 'the simulator has no card that is still processing: tests/api/payments'],
 	[/^jobs\.give_up\./, 'a job that is given up: tests/mail'],
 ];
