@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { exchange, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
-import { ADDRESS, customer, lines, newAdmin, product, seller } from '../lib/shop.mjs';
+import { ADDRESS, customer, lines, newAdmin, product, seller, unique } from '../lib/shop.mjs';
 import { run } from '../lib/sql.mjs';
 import { lasting } from '../lib/token.mjs';
 import { Tally } from './random.mjs';
@@ -44,6 +44,7 @@ export class Shoppers {
 		this.answers = new Tally();
 		this.violations = [];
 		this.serial = 0;
+		this.name = `chaos-${unique()}`;	/* of its keys: Stripe may know others */
 	}
 
 	async open() {
@@ -131,7 +132,7 @@ export class Shoppers {
 	async place(plan) {
 		const { chance } = this;
 		const who = chance.one(this.people);
-		const key = `chaos-${++this.serial}`;
+		const key = `${this.name}-${++this.serial}`;
 		const wanted = new Map();
 		for (let i = chance.between(1, 3); i > 0; i--)
 			wanted.set(chance.is(0.25) ? chance.one(this.goods.slice(2)) : chance.one(this.goods.slice(0, 2)), chance.between(1, 3));
@@ -160,7 +161,7 @@ export class Shoppers {
 	/* Enough for some of those who ask next. */
 	async restock(id) {
 		const { status, text } = await this.ask(this.owner, 'POST', `/api/products/${id}/stock`,
-		    { json: { change: this.scarce, reason: 'More of it' }, key: `chaos-${++this.serial}` });
+		    { json: { change: this.scarce, reason: 'More of it' }, key: `${this.name}-${++this.serial}` });
 		if (status !== 200)
 			this.violation(`restocking: ${status} ${text}`);
 	}
@@ -341,7 +342,7 @@ export class Shoppers {
 	/* Once more under the same key is the same refund; under another, another. */
 	async refund({ id, plan }, amount) {
 		const { status, json, text } = await this.ask(this.boss, 'POST', '/api/payments/refund',
-		    { json: { orderId: id, amount, reason: 'requested_by_customer' }, key: `chaos-${++this.serial}` });
+		    { json: { orderId: id, amount, reason: 'requested_by_customer' }, key: `${this.name}-${++this.serial}` });
 		if (status !== 200 && json?.code !== 'already_refunded')
 			this.violation(`refunding order ${id} (${plan}): ${status} ${text}`);
 	}

@@ -20,7 +20,8 @@ import { Tally } from './random.mjs';
 /* Who has a part in an order's way. */
 const FUNCTIONS = ['orders-place', 'orders-get', 'payments-webhook', 'payments-create_intent', 'payments-status',
     'cron-saga_recover', 'cron-reservations_expire', 'cron-jobs_run', 'stripe-sim'];
-const MOST_ARMED = 8;
+const MOST_ARMED = 10;
+const ARMED_MS = 3000;
 const MOST_FAULTS = 4;	/* at once, of calls and of webhooks */
 const HOUR_S = 3600;
 
@@ -38,7 +39,7 @@ export class Harm {
 		Object.assign(this, { chance, points });
 		this.done = new Tally();	/* by kind */
 		this.hit = new Map(points.map((point) => [point, 0]));
-		this.armed = new Set();
+		this.armed = new Map();	/* point -> since when; the oldest first */
 		this.stopped = new Set();
 		this.faults = new Map();	/* the simulator's switches that are set: id -> kind */
 		this.skewed = false;
@@ -58,15 +59,21 @@ export class Harm {
 
 	/* ---- Places to die at. */
 
-	/* The one that was hit least, of a few. */
+	/* The one that was hit least, of a few; where too many are armed, instead of
+	 * the one that nobody has passed for longest. */
 	armPoint(how) {
 		const { chance } = this;
-		if (this.armed.size >= MOST_ARMED + this.missed.length)
-			return;
+		if (this.armed.size >= MOST_ARMED + this.missed.length) {
+			const [oldest, since] = this.armed.entries().next().value;
+			if (Date.now() - since < ARMED_MS)
+				return;
+			this.armed.delete(oldest);
+			rmSync(join(this.directory, oldest), { force: true });
+		}
 		const free = this.points.filter((point) => !this.armed.has(point));
 		const few = Array.from({ length: 4 }, () => chance.one(free));
 		const point = few.reduce((best, next) => this.hit.get(next) < this.hit.get(best) ? next : best);
-		this.armed.add(point);
+		this.armed.set(point, Date.now());
 		arm(point, how);
 	}
 
@@ -74,7 +81,7 @@ export class Harm {
 	async collect() {
 		for (const name of readdirSync(this.directory)) {
 			const [, point, pid] = /^(.+)\.(\d+)$/.exec(name) ?? [];
-			if (!this.armed.has(point))
+			if (!this.hit.has(point))
 				continue;
 			const how = readFileSync(join(this.directory, name), 'utf8');
 			unlinkSync(join(this.directory, name));
@@ -260,8 +267,8 @@ export class Harm {
 		const { chance } = this;
 		const body = await value`
 			SELECT stripe_sim.event_json(e)::text FROM stripe_sim.event e
-			 WHERE e.type ~ '^(payment_intent|charge|refund)' ORDER BY random() < 0.9, e.seq DESC
-			OFFSET ${chance.below(30)} LIMIT 1`;
+			 WHERE e.type ~ '^(payment_intent|charge|refund)' ORDER BY e.seq DESC
+			OFFSET ${chance.below(chance.is(0.9) ? 20 : 300)} LIMIT 1`;
 		if (body === undefined)
 			return;
 		const send = (header) => quietly(() => exchange(need('SOUK_URL'), 'POST', '/api/payments/webhook', {

@@ -5,7 +5,7 @@
 import { chaos } from './chaos.mjs';
 
 for (const seed of [1, 2, 3]) {
-	const { violations } = await chaos({ n: 70, seed, all: false, most: 1, patience: 30 });
+	const { violations } = await chaos({ n: 120, seed, all: false, most: 1, patience: 30 });
 	if (violations.length > 0) {
 		console.log(`CAUGHT ${violations[0].split('\n')[0]}`);
 		process.exit(0);
