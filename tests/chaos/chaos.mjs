@@ -179,7 +179,8 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most =
 		if (seconds(told) > 15) {
 			told = Date.now();
 			console.error(`# ${seconds(began).toFixed(0)} s: ${harm.sum} injections, ${shoppers.orders.size} orders,`
-			    + ` ${harm.missed.length} points not hit, ${report.violations.length} violations`);
+			    + ` ${report.violations.length} violations; points not hit: ${harm.missed.slice(0, 3).join(' ')}`
+			    + (harm.missed.length > 3 ? ` and ${harm.missed.length - 3} more` : ''));
 		}
 		return enough();
 	};

@@ -49,7 +49,7 @@ const functionText = (name) => value`
 /* The functions that hold the file are built anew, and start again. */
 async function rebuild(file) {
 	const named = file.startsWith('functions/') ? [file.slice('functions/'.length, -2).replace('/', '-')]
-	    : readdirSync(need('SOUK_BIN')).filter((name) => /^(orders|payments)-|^cron-(saga|reserv|payments)/.test(name));
+	    : readdirSync(need('SOUK_BIN')).filter((name) => /^orders-(place|cancel|status)|^payments-(create|refund|status)|^cron-(saga|reserv|payments)/.test(name));
 	const { code, output } = await execute('make', ['-j2', 'B=build/faults', 'FAULTS=1',
 	    ...named.map((name) => `build/faults/bin/${name}`)], need('MUTANTS'));
 	if (code !== 0)
