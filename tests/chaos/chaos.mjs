@@ -25,8 +25,11 @@ async function hurry(share) {
 	                 ELSE true END`;
 	await run`UPDATE ops.job SET run_at = now()
 	           WHERE run_at > now() AND random() < ${share} AND (state = 'waiting' OR run_at < now() + interval '56 s')`;
+	/* So many mails in an hour are enough for people, not for chaos. */
+	await run`DELETE FROM users.email_token WHERE created_at < now() - interval '2 s'`;
 	await run`UPDATE ops.idempotency SET created_at = now() - interval '1 minute'
 	           WHERE status IS NULL AND created_at < now() - interval '2 s' AND created_at > now() - interval '50 s'`;
+	await run`UPDATE payments.walk SET held_until = '-infinity' WHERE held_until > now() AND held_until < now() + interval '58 s'`;
 	await run`UPDATE stripe_sim.webhook_endpoint SET leased_until = '-infinity'
 	           WHERE leased_until > now() AND leased_until < now() + interval '3 s'`;
 	await run`UPDATE stripe_sim.delivery SET due_at = now() WHERE due_at > now() + interval '3 s' AND random() < ${share}`;
@@ -186,7 +189,8 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most =
 	};
 	let left = false;
 	const shopping = shoppers.throng(WIDTH, done);
-	const beside = [harm.watch(() => left), repeat(() => left, 200, () => hurry(0.4)), inspect(report, () => left)];
+	const beside = [harm.watch(() => left), inspect(report, () => left), repeat(() => left, 200, () => hurry(0.4)),
+	    repeat(() => left, 400, () => harm.cron('payments-reconcile'))];	/* it comes by once a minute */
 	await noted(report.violations, 'harm', () => harm.rage(done));
 	report.raged = seconds(began);
 	left = true;
