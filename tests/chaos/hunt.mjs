@@ -95,7 +95,7 @@ async function hunt(mutant) {
 	await become(mutate(whole, mutant));
 	const { code, output } = await ask(mutant);
 	await become(whole);
-	const found = mutant.by ? /^\s*not ok \d+ - (.*)$/m.exec(output) : /^CAUGHT (.*)$/m.exec(output);
+	const found = mutant.by ? /^\s*not ok \d+ - (.*)$/m.exec(output) : /^(?:CAUGHT|VIOLATION) (.*)$/m.exec(output);
 	if (found === null && code !== 0)
 		throw new Error(`"${mutant.name}": neither caught nor not (${code}): ${output.slice(-3000)}`);
 	return found && `${basename(mutant.by ?? 'chaos', '.test.mjs')}: ${found[1].slice(0, 100)}`;
