@@ -125,7 +125,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop rotate-keys mail saga sagas test tests oversell bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -157,6 +157,16 @@ test: ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory fuzzers
 	@$(MAKE) --no-print-directory check-derived
 	@tests/all
+# The build that can be told where to die, without the sanitizers' slowness.
+FAULTY	 = B=build/faults FAULTS=1
+chaos: ## everything dies while customers buy: N=10000 injections, SEED=
+	@deploy/local/install build run test
+	@$(MAKE) --no-print-directory -j$(CORES) $(FAULTY) all
+	@tests/chaos/run node tests/chaos/main.mjs $(or $(N),300) $(SEED)
+chaos-mutants: ## chaos and the saga's tests against sagas with one thing wrong
+	@deploy/local/install build run test
+	@$(MAKE) --no-print-directory -j$(CORES) $(FAULTY) all
+	@node tests/chaos/mutants.mjs
 check-sql: all ## prepare every statement against the schema
 	@$(call STACK,build) tests/check-sql build/api.json
 # A target's name alone is TARGETS="body token"; SECONDS is for each.

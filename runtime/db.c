@@ -216,20 +216,38 @@ open_transaction(struct req *rq, struct pg_flight *f)
 	db.claimed = true;
 }
 
+/* Each statement is a place to die at, before and after it. */
+static void
+pass(struct req *rq, const char *when, const struct query *q)
+{
+#ifdef FAULT_POINTS
+	const char *slash = strrchr(q->file, '/');
+	const char *file = slash == NULL ? q->file : slash + 1;
+
+	fault_point(fmt(rq, "%.*s.%s.%s", (int)strcspn(file, "."), file, q->name, when));
+#else
+	(void)rq, (void)when, (void)q;
+#endif
+}
+
 static PGresult *
 run(struct req *rq, const void *const *arguments, int n)
 {
 	const char *values[MAX_ARGUMENTS];
 	struct pg_flight f;
+	PGresult *result;
 
 	if (rq->decided || db.broken || !ready(rq, &f))
 		return NULL;
+	pass(rq, "before", arguments[0]);
 	for (int i = 1; i < n && i <= MAX_ARGUMENTS; i++)
 		values[i - 1] = arguments[i];
 	if (!db.each && !db.open)
 		open_transaction(rq, &f);
 	pg_add_statement(&f, arguments[0], values, n - 1);
-	return fly(rq, &f);
+	result = fly(rq, &f);
+	pass(rq, "after", arguments[0]);
+	return result;
 }
 
 const struct rows *
@@ -387,7 +405,9 @@ db_commit(struct req *rq)
 		add_answer(rq, &f);
 	pg_add_command(&f, "COMMIT");
 	rq->decided = false;	/* a failure may still replace the reply */
+	fault_point("commit.before");
 	fly(rq, &f);
+	fault_point("commit.after");
 	db.open = false;
 	rq->decided = true;
 	return !db.broken;

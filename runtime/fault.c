@@ -5,29 +5,71 @@
 
 #ifdef FAULT_POINTS
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-SETTING_TEXT(crash_at_file, "CRASH_AT_FILE", NULL,
-    "Test builds: a file naming the fault point at which to die");
+SETTING_TEXT(fault_dir, "FAULT_DIR", NULL,
+    "Test builds: a directory with a file for each fault point that is armed");
+
+static long
+number_in(const char *path)
+{
+	char digits[16] = "";
+	FILE *f = fopen(path, "r");
+
+	if (f == NULL)
+		return 0;
+	if (fgets(digits, sizeof(digits), f) == NULL)
+		digits[0] = '\0';
+	fclose(f);
+	return strtol(digits, NULL, 10);
+}
 
 void
 fault_point(const char *name)
 {
-	char wanted[64] = "";
-	FILE *f = crash_at_file.text == NULL ? NULL : fopen(crash_at_file.text, "r");
+	char armed[PATH_MAX], taken[PATH_MAX + 16];
 
-	if (f == NULL)
+	if (fault_dir.text == NULL)
 		return;
-	if (fgets(wanted, sizeof(wanted), f) != NULL)
-		wanted[strcspn(wanted, "\n")] = '\0';
-	fclose(f);
-	/* unlink() succeeds for one process only: exactly one dies. */
-	if (strcmp(wanted, name) == 0 && unlink(crash_at_file.text) == 0)
-		raise(SIGKILL);
+	snprintf(armed, sizeof(armed), "%s/%s", fault_dir.text, name);
+	snprintf(taken, sizeof(taken), "%s.%ld", armed, (long)getpid());
+	/* rename() succeeds for one process only: exactly one gets the signal. */
+	if (rename(armed, taken) == 0)
+		raise((int)number_in(taken));
+}
+
+/*
+ * The wall clock, wrong by so many seconds as FAULT_DIR/skew says: for a third
+ * of the processes it is ahead, for another third behind.
+ */
+__attribute__((visibility("default"))) int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	char path[PATH_MAX];
+	int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (result == 0 && clock == CLOCK_REALTIME && fault_dir.text != NULL) {
+		snprintf(path, sizeof(path), "%s/skew", fault_dir.text);
+		now->tv_sec += number_in(path) * (getpid() % 3 - 1);
+	}
+	return result;
+}
+
+__attribute__((visibility("default"))) time_t
+time(time_t *to)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (to != NULL)
+		*to = now.tv_sec;
+	return now.tv_sec;
 }
 
 #else

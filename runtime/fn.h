@@ -383,8 +383,10 @@ void		 metric_set(struct metric *, uint64_t);
 void		 metric_observe_us(struct metric *, uint64_t microseconds);
 
 /*
- * Where a test build may be told to die (kill -9); nothing in other builds.
- * The file named by CRASH_AT_FILE holds a point's name.
+ * Where a test build may be told to stop or to die; nothing in other builds.
+ * The file FAULT_DIR/<point> names the signal that the next process to pass
+ * gets.  Every statement is such a point, before and after, by its QUERY
+ * ("saga.claim_due.after"), and so is every call to Stripe.
  */
 #ifdef FAULT_POINTS
 void		 fault_point(const char *name);

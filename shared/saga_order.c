@@ -4,7 +4,6 @@
 #include "saga_steps.h"
 
 #include <string.h>
-#include <time.h>
 
 COUNTER(created, "saga_steps_total", "step=\"create_intent\",outcome=\"done\"",
     "Steps of sagas by how they ended");
@@ -20,6 +19,8 @@ enum {
 	CANCEL_PATIENCE_S = 24 * 3600
 };
 
+QUERY(begun_at,
+	"SELECT extract(epoch FROM now())::bigint - $1::bigint AS since");
 QUERY(intent_created,
 	"SELECT orders.saga_intent_created_v1($1, $2, $3, $4, $5, $6) AS outcome");
 QUERY(wait_longer,
@@ -66,30 +67,38 @@ is_ours(const struct saga *s, const cJSON *intent)
 	    strcmp(nonce, s->nonce) == 0;
 }
 
-/* An intent that was made though Stripe never told us: by its metadata. */
-static const cJSON *
-find_intent(struct req *rq, const struct saga *s)
+/* An intent that was made though Stripe never told us: by its metadata.  False
+ * when Stripe has not shown all that there is, and nobody knows. */
+static bool
+find_intent(struct req *rq, const struct saga *s, const cJSON **found)
 {
 	enum { MAX_PAGES = 50, CLOCKS_APART_S = 300 };
-	const char *since = text(rq, (int64_t)time(NULL) - s->age_s - CLOCKS_APART_S);
+	/* By the database's clock: a process may have a wrong one. */
+	const char *since = row_text(db_one(rq, &begun_at,
+	    text(rq, s->age_s + CLOCKS_APART_S)), "since");
 	const char *after = "";
 
-	for (int page = 0; page < MAX_PAGES; page++) {
+	*found = NULL;
+	for (int page = 0; page < MAX_PAGES && since != NULL; page++) {
 		struct stripe_reply r = stripe_get(rq, fmt(rq,
 		    "/v1/payment_intents?limit=100&created[gte]=%s%s", since, after));
 		const cJSON *intent, *last = NULL;
 
 		cJSON_ArrayForEach(intent, cJSON_GetObjectItemCaseSensitive(r.body, "data")) {
-			if (is_ours(s, intent) && stripe_id(intent) != NULL)
-				return intent;
+			if (is_ours(s, intent) && stripe_id(intent) != NULL) {
+				*found = intent;
+				return true;
+			}
 			last = intent;
 		}
+		if (r.outcome != STRIPE_OK)
+			return false;
 		if (stripe_id(last) == NULL || !cJSON_IsTrue(
 		    cJSON_GetObjectItemCaseSensitive(r.body, "has_more")))
-			break;
+			return true;
 		after = fmt(rq, "&starting_after=%s", stripe_id(last));
 	}
-	return NULL;
+	return false;
 }
 
 /* An answer that is about no intent, or not about this one, is none. */
@@ -179,9 +188,9 @@ saga_create_intent(struct req *rq, struct saga *s)
 		return compensate(rq, s, fmt(rq, "The payment was refused: %s", r.problem));
 	/* Stripe repeats a fault of its own for ever under the same key; what it
 	 * may have done under it is looked for before another key is used. */
-	if (r.replayed && r.status >= 500 && (found = find_intent(rq, s)) != NULL)
-		return checkpoint_intent(rq, s, found);
-	return saga_retry(rq, s, &r, r.replayed && r.status >= 500);
+	if (!r.replayed || r.status < 500 || !find_intent(rq, s, &found))
+		return saga_retry(rq, s, &r, false);
+	return found != NULL ? checkpoint_intent(rq, s, found) : saga_retry(rq, s, &r, true);
 }
 
 static int64_t
@@ -290,15 +299,18 @@ saga_compensate(struct req *rq, struct saga *s)
 	if (s->intent == NULL) {
 		/* In doubt: the call may have been made.  Making it again finds out. */
 		if (s->age_s > SAGA_KEY_LIFE_S) {
-			intent = find_intent(rq, s);
+			r = (struct stripe_reply){ .outcome = STRIPE_AWAY,
+			    .problem = "nobody knows whether the intent was made" };
+			if (!find_intent(rq, s, &intent))
+				return saga_retry(rq, s, &r, false);
 		} else {
 			r = create_intent(rq, s);
+			intent = r.body;
 			if (r.outcome == STRIPE_DENIED || r.outcome == STRIPE_AWAY) {
-				intent = r.replayed ? find_intent(rq, s) : NULL;
+				if (!r.replayed || !find_intent(rq, s, &intent))
+					return saga_retry(rq, s, &r, false);
 				if (intent == NULL)
-					return saga_retry(rq, s, &r, r.replayed);
-			} else {
-				intent = r.body;
+					return saga_retry(rq, s, &r, true);
 			}
 		}
 		s->intent = stripe_id(intent);

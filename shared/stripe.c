@@ -186,12 +186,15 @@ attempt(struct req *rq, struct answer *a, const char *path, const char *key,
 	return code;
 }
 
-/* As Stripe's own libraries do: its word first, then the status. */
+/* As Stripe's own libraries do: its word first, then the status.  But a fault
+ * that it has kept under a key it only repeats. */
 static bool
 worth_another_try(CURLcode code, const struct answer *a)
 {
 	if (code != CURLE_OK)
 		return true;
+	if (a->replayed)
+		return false;
 	if (a->should_retry != NULL)
 		return strcmp(a->should_retry, "true") == 0;
 	return a->status == 409 || a->status == 429 || a->status >= 500;
@@ -234,16 +237,52 @@ judge(struct req *rq, CURLcode code, const struct answer *a)
 	return r;
 }
 
+/* A fault from before, repeated, says that Stripe is there: one key with such
+ * an answer must not keep all the others from being asked for. */
+static bool
+is_there(const struct stripe_reply *r)
+{
+	return r->status != 0 && (r->status < 500 || r->replayed);
+}
+
 static void
 count(const struct stripe_reply *r, uint64_t start)
 {
 	metric_add(r->outcome == STRIPE_OK ? &calls_ok :
 	    r->outcome == STRIPE_AWAY ? &calls_away : &calls_refused, 1);
 	metric_observe_us(&call_seconds, now_us() - start);
-	breaker_learn(r->status != 0 && r->status < 500);
+	breaker_learn(is_there(r));
 	if (r->outcome != STRIPE_OK)
 		log_line(r->outcome == STRIPE_DENIED ? LOG_ERROR : LOG_WARN,
 		    "stripe does not do as asked", "problem", r->problem, NULL);
+}
+
+/* "stripe.post.payment_intents.id.cancel.before": what is called, without ids. */
+static void
+pass(struct req *rq, const char *when, const char *path, bool post)
+{
+#ifdef FAULT_POINTS
+	const char *name = post ? "stripe.post" : "stripe.get";
+	size_t n;
+
+	path += strlen("/v1/");
+	for (int part = 0; *path != '\0' && *path != '?'; part++, path += n + (path[n] == '/')) {
+		n = strcspn(path, "/?");
+		name = part % 2 == 1 ? fmt(rq, "%s.id", name) : fmt(rq, "%s.%.*s", name, (int)n, path);
+	}
+	fault_point(fmt(rq, "%s.%s", name, when));
+#else
+	(void)rq, (void)when, (void)path, (void)post;
+#endif
+}
+
+/* At least one: a process that was held up for long has none left. */
+static long
+left_ms(uint64_t end)
+{
+	uint64_t now = now_us();
+
+	return now < end ? (long)((end - now) / 1000) + 1 : 1;
 }
 
 static struct stripe_reply
@@ -262,7 +301,9 @@ call(struct req *rq, const char *path, const char *key, const struct stripe_fiel
 		    .problem = "not asked: the circuit breaker is open" };
 	}
 	for (int tries = 1; ; tries++) {
-		code = attempt(rq, &a, path, key, fields, (long)((end - now_us()) / 1000) + 1);
+		pass(rq, "before", path, fields != NULL);
+		code = attempt(rq, &a, path, key, fields, left_ms(end));
+		pass(rq, "after", path, fields != NULL);
 		if (!worth_another_try(code, &a) || tries == MAX_TRIES ||
 		    now_us() + (uint64_t)delay * 2000 > end)
 			break;

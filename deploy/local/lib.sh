@@ -118,7 +118,7 @@ make_run_dir() {
 	[[ -e $RUN/stack.env || -z $(ls -A -- "$RUN") || -e $RUN/.lock ]] ||
 	    die "$RUN is not empty and not a stack's: choose another --run"
 	: >>"$RUN/.lock"
-	for dir in env fn keys/private keys/public lighttpd log mail media pid redis state; do
+	for dir in env faults fn keys/private keys/public lighttpd log mail media pid redis state; do
 		mkdir -p -- "$RUN/$dir"
 	done
 	if [[ $RUN == /var/tmp/souk-* && ! -e $REPO/.run && -w $REPO ]]; then

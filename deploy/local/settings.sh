@@ -127,7 +127,7 @@ stack_settings() {
 		[VERIFY_EMAIL_URL]="http://127.0.0.1:$PORT/docs#verify-email:{token}"
 		[RESET_PASSWORD_URL]="http://127.0.0.1:$PORT/docs#reset-password:{token}"
 		[SIM_SECRET_KEY]=${SECRETS[STRIPE_SECRET_KEY]}
-		[CRASH_AT_FILE]=$RUN/crash-at	# only FAULTS=1 builds declare it
+		[FAULT_DIR]=$RUN/faults	# only FAULTS=1 builds declare it
 	)
 	if real_stripe; then
 		unset 'value[STRIPE_API_BASE]'

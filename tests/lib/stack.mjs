@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { constants } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { need } from './env.mjs';
@@ -63,16 +64,28 @@ export function processes(name) {
 	return found;
 }
 
-/* A function's master, and its workers. */
-export function master(name) {
-	const all = processes(name);
-	return all.find(({ parent }) => !all.some(({ pid }) => pid === parent))?.pid;
+/* Without a look at every process there is: of one parent. */
+function children(pid) {
+	try {
+		return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+	} catch (error) {
+		if (error.code !== 'ENOENT' && error.code !== 'ESRCH')
+			throw error;
+		return [];
+	}
 }
 
-export function workers(name) {
-	const head = master(name);
-	return processes(name).filter(({ pid }) => pid !== head).map(({ pid }) => pid);
+function programOf(pid) {
+	try {
+		return basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
+	} catch {
+		return null;		/* it has just ended */
+	}
 }
+
+/* A function's master, and its workers; one that sleeps has neither. */
+export const master = (name) => children(mainPid('functions')).find((pid) => programOf(pid) === name);
+export const workers = (name) => children(master(name) ?? 0);
 
 export function signal(pids, what) {
 	for (const pid of [pids].flat())
@@ -88,16 +101,33 @@ export const kill = (pids) => signal(pids, 'SIGKILL');
 export const gone = (pid) => until(`process ${pid} is gone`, () => !existsSync(`/proc/${pid}`)
     || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
 
-/* The file that a build with FAULTS=1 asks where to die, as its functions were told. */
-function crashFile() {
+/* Where a build with FAULTS=1 looks for armed points, as its functions were told. */
+export function faultDir() {
 	const directory = join(run(), 'env');
 
 	for (const name of readdirSync(directory).filter((entry) => entry.endsWith('.env'))) {
-		const told = /^CRASH_AT_FILE=(.+)$/m.exec(readFileSync(join(directory, name), 'utf8'));
+		const told = /^FAULT_DIR=(.+)$/m.exec(readFileSync(join(directory, name), 'utf8'));
 		if (told)
 			return told[1];
 	}
-	throw new Error('no function reads CRASH_AT_FILE: the saga suite needs a build with FAULTS=1');
+	throw new Error('no function reads FAULT_DIR: this needs a build with FAULTS=1');
+}
+
+/* The next process that passes the point gets the signal there. */
+export function arm(point, signal = 'SIGKILL') {
+	const file = join(faultDir(), point);
+
+	writeFileSync(`${file}~`, `${constants.signals[signal]}`);
+	renameSync(`${file}~`, file);
+	return file;
+}
+
+/* Of a third of the processes the clock is ahead by so much, of another behind. */
+export function skewClocks(seconds) {
+	const file = join(faultDir(), 'skew');
+
+	writeFileSync(`${file}~`, `${seconds}`);
+	renameSync(`${file}~`, file);
 }
 
 /*
@@ -105,10 +135,8 @@ function crashFile() {
  * that waits until one has.
  */
 export function crashAt(point) {
-	const file = crashFile();
+	const file = arm(point);
 
-	writeFileSync(`${file}.new`, point);
-	renameSync(`${file}.new`, file);
 	return () => until(`a process dies at ${point}`, () => !existsSync(file));
 }
 

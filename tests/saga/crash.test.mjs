@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { clearFaults, fault } from '../lib/faults.mjs';
 import { settled, always, intentsOf } from '../lib/invariants.mjs';
 import { newKey, order } from '../lib/shop.mjs';
 import { confirm, intent, stripe } from '../lib/simulator.mjs';
@@ -94,6 +95,23 @@ test('undoing dies before it cancels, and the buyer pays meanwhile: paid', async
 	await died();
 	await confirm(placed.payment.paymentIntentId);
 	await story.until(placed.id, 'paid');
+	await settled([placed.id]);
+});
+
+test('undoing dies before it cancels, the buyer pays, and no webhook comes: paid', async () => {
+	const story = await Story.begin();
+	const placed = await story.place();
+	const died = crashAt('compensate_before_cancel');
+
+	await story.expire();
+	await died();
+	await fault('webhook_drop');
+	try {
+		await confirm(placed.payment.paymentIntentId);
+		await story.until(placed.id, 'paid');
+	} finally {
+		await clearFaults();
+	}
 	await settled([placed.id]);
 });
 

@@ -7,7 +7,7 @@ import { afterEach, test } from 'node:test';
 import { clearFaults, fault } from '../lib/faults.mjs';
 import { always, settled } from '../lib/invariants.mjs';
 import { confirm, intent } from '../lib/simulator.mjs';
-import { one, rows, run, value } from '../lib/sql.mjs';
+import { one, raw, rows, run, value } from '../lib/sql.mjs';
 import { signal, workers } from '../lib/stack.mjs';
 import { cron, Story } from '../lib/story.mjs';
 import { until } from '../lib/wait.mjs';
@@ -95,6 +95,65 @@ test('an older epoch changes nothing, though state and step fit', async () => {
 	assert.deepEqual(await story.stock(), { received: 10, available: 8, reserved: 2, sold: 0 });
 	await run`UPDATE orders.saga SET owner = NULL WHERE order_id = ${placed.id}`;
 	await story.until(placed.id, 'cancelled');
+	await settled([placed.id]);
+});
+
+/* What one call of a function that claims has claimed, while no sweeper can
+ * come in between; the claim holds for ten minutes. */
+async function claimed(order, kind, call) {
+	await run`BEGIN; CREATE TEMP TABLE claimed ON COMMIT PRESERVE ROWS AS SELECT NULL::bigint AS id, NULL::integer AS epoch LIMIT 0;
+		UPDATE orders.saga SET wake_at = now() - interval '1 day', owner = NULL
+		 WHERE order_id = ${order} AND kind = ${kind} AND wake_at IS NOT NULL;
+		INSERT INTO claimed SELECT id, epoch FROM ${raw(call)}; COMMIT`;
+	const found = await one`SELECT c.*, s.epoch AS now FROM claimed c JOIN orders.saga s USING (id)
+	                         WHERE s.order_id = ${order} AND s.kind = ${kind}`;
+	await run`DROP TABLE claimed`;
+	assert.ok(found, `${call} claimed nothing of order ${order}`);
+	assert.equal(found.epoch, found.now, call);
+	return found;
+}
+
+test('whoever takes a saga over fences off whoever had it: a sweep, a request, a cancellation', async () => {
+	const story = await Story.begin();
+	const placed = await story.place({ quantity: 2 });
+	let last = await claimed(placed.id, 'order', `orders.saga_claim_order(${placed.id}, 'first', 600)`);
+
+	for (const call of [`orders.saga_claim('a sweep', 1, 600, false)`,
+	    `orders.saga_claim_order(${placed.id}, 'a request', 600)`,
+	    `orders.cancel_v1(${placed.id}, ${story.buyer.id}, 'owner', 'Changed my mind', 'a cancellation', 600)`,
+	    `orders.saga_claim('another sweep', 1, 600, false)`]) {
+		const next = await claimed(placed.id, 'order', call);
+		assert.ok(next.epoch > last.epoch, `${call} raises the epoch`);
+		for (const late of [value`SELECT orders.saga_retry_v1(${last.id}, ${last.epoch}, 1000, 'too late', false)`,
+		    value`SELECT orders.saga_wait_v1(${last.id}, ${last.epoch}, 1)`,
+		    value`SELECT orders.saga_compensated_v1(${last.id}, ${last.epoch}, ${placed.payment.paymentIntentId})`])
+			assert.equal(await late, 'fenced', call);
+		assert.equal((await story.stock()).reserved, 2);
+		last = next;
+	}
+	await run`UPDATE orders.saga SET owner = NULL WHERE order_id = ${placed.id}`;
+	await story.until(placed.id, 'cancelled');
+	await settled([placed.id]);
+});
+
+test('whoever takes a refund over fences off whoever had it', async () => {
+	const story = await Story.begin();
+	const placed = await story.place();
+	await story.pay(placed.id);
+	await story.until(placed.id, 'paid');
+	let last = await claimed(placed.id, 'refund', `payments.refund_request_v1(
+		ROW(${story.buyer.id}, '127.0.0.1', 'test')::ops.caller, ${placed.id}, NULL, NULL, 'first', 600, NULL, NULL)`);
+	const { subject } = await one`SELECT subject FROM orders.saga WHERE id = ${last.id}`;
+
+	for (const call of [`orders.saga_claim_refund(${subject}, 'a request', 600)`, `orders.saga_claim('a sweep', 1, 600, false)`]) {
+		const next = await claimed(placed.id, 'refund', call);
+		assert.ok(next.epoch > last.epoch, `${call} raises the epoch`);
+		assert.equal(await value`SELECT orders.saga_refund_refused_v1(${last.id}, ${last.epoch}, 'too late')`, 'fenced');
+		assert.equal(await value`SELECT orders.saga_retry_v1(${last.id}, ${last.epoch}, 1000, 'too late', true)`, 'fenced');
+		last = next;
+	}
+	await run`UPDATE orders.saga SET owner = NULL WHERE order_id = ${placed.id} AND kind = 'refund'`;
+	await story.until(placed.id, 'refunded');
 	await settled([placed.id]);
 });
 

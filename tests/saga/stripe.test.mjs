@@ -11,8 +11,9 @@ import { always, intentsOf, settled } from '../lib/invariants.mjs';
 import { ADDRESS, assertOrder, lines, order, untilOrder } from '../lib/shop.mjs';
 import { cancel, confirm, eventsOf, intent } from '../lib/simulator.mjs';
 import { one } from '../lib/sql.mjs';
-import { crashAt, processes, signal } from '../lib/stack.mjs';
+import { crashAt, processes, signal, skewClocks } from '../lib/stack.mjs';
 import { cron, Story } from '../lib/story.mjs';
+import { lasting } from '../lib/token.mjs';
 import { until } from '../lib/wait.mjs';
 import { deliver } from '../lib/webhook.mjs';
 
@@ -57,6 +58,45 @@ for (const [name, kind, ms] of [
 		await story.until(placed.id, 'paid');
 		await settled([placed.id]);
 	});
+
+test('Stripe did it, says 500 for ever, and shows no list: no second intent is made', async () => {
+	const story = await Story.begin();
+	await fault('error_after', { method: 'POST', path: '/v1/payment_intents' });
+	await fault('rate_limit', { method: 'GET', path: '/v1/payment_intents' });
+	const placed = await placeNow(story);
+	await until('it was asked some times', async () => {
+		await story.alarm();
+		return (await one`SELECT count(*) FROM orders.saga_event e JOIN orders.saga s ON s.id = e.saga_id
+		                   WHERE s.order_id = ${placed.id} AND e.what = 'retry'`).count >= 4;
+	}, { every: 150 });
+	await clearFaults();
+	await story.pay(placed.id);
+	await story.until(placed.id, 'paid');
+	await settled([placed.id]);
+});
+
+test('clocks are wrong by a day: what Stripe did and did not tell is found all the same', async () => {
+	const story = await Story.begin({ stock: 100 });
+	story.buyer.token = lasting(story.buyer.token);
+	await fault('error_after', { method: 'POST', path: '/v1/payment_intents' });
+	skewClocks(24 * 3600);
+	try {
+		for (let i = 0; i < 12; i++)
+			await placeNow(story);
+		await until('the shop knows every intent', async () => {
+			await story.alarm();
+			return (await story.all()).every(({ state }) => state === 'waiting');
+		}, { every: 150 });
+	} finally {
+		skewClocks(0);
+	}
+	await clearFaults();
+	for (const id of story.orders)
+		await story.pay(id);
+	for (const id of story.orders)
+		await story.until(id, 'paid');
+	await settled(story.orders);
+});
 
 test('Stripe does not run: placed without a payment, completed when it is back', async () => {
 	const story = await Story.begin();

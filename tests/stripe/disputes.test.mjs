@@ -150,9 +150,9 @@ test('they are listed by charge and intent, by cursor and with what they hold', 
 test('what is refused', async () => {
 	const { id } = await disputeOf(await pay('pm_card_createDispute'));
 
-	for (const call of [stripe.disputes.retrieve('du_x'), stripe.disputes.close('du_x'),
-		stripe.disputes.update('du_x', { metadata: { a: '1' } })]) {
-		const error = await refusal(call);
+	for (const call of [() => stripe.disputes.retrieve('du_x'), () => stripe.disputes.close('du_x'),
+		() => stripe.disputes.update('du_x', { metadata: { a: '1' } })]) {
+		const error = await refusal(call());
 		assert.deepEqual([error.statusCode, error.code, error.message], [404, 'resource_missing', 'No such dispute: \'du_x\'']);
 	}
 	for (const [params, param] of [['evidence[nope]=1', 'evidence[nope]'], ['submit=perhaps', 'submit'],

@@ -33,6 +33,26 @@ each_status_has_its_outcome(void **state)
 	assert_int_equal(judged(200, "{").outcome, STRIPE_AWAY);
 }
 
+static void
+a_kept_fault_is_neither_asked_for_again_nor_an_outage(void **state)
+{
+	struct answer fault = { .rq = &it, .status = 500 };
+	struct answer kept = { .rq = &it, .status = 500, .replayed = true };
+	struct stripe_reply r;
+
+	(void)state;
+	BEGIN(.method = "GET", .uri = "/");
+	assert_true(worth_another_try(CURLE_OK, &fault));
+	assert_false(worth_another_try(CURLE_OK, &kept));
+	r = judge(&it, CURLE_OK, &fault);
+	assert_false(is_there(&r));
+	r = judge(&it, CURLE_OK, &kept);
+	assert_int_equal(r.outcome, STRIPE_AWAY);
+	assert_true(is_there(&r));
+	r = judge(&it, CURLE_COULDNT_CONNECT, &kept);
+	assert_false(is_there(&r));
+}
+
 static struct answer
 with_header(const char *line)
 {
@@ -89,6 +109,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_status_has_its_outcome),
+		cmocka_unit_test(a_kept_fault_is_neither_asked_for_again_nor_an_outage),
 		cmocka_unit_test(headers_are_read_to_their_end_and_no_further),
 		cmocka_unit_test(a_long_message_is_cut_between_characters),
 	};

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { before, test } from 'node:test';
 import { refusesBadBodies, refusesBadTokens } from '../../lib/bad.mjs';
 import { refuseRefunds } from '../../lib/faults.mjs';
@@ -284,3 +285,14 @@ test('cents of every amount are kept', async () => {
 let somebody;
 refusesBadTokens('POST', PATH, async () => somebody ??= await newAdmin());
 refusesBadBodies('POST', PATH, () => boss.token);
+
+test('while a refund is pending, somebody gives all of it back at Stripe: nothing is left', async () => {
+	const placed = await paid({ card: 'pm_card_pendingRefund' });
+	assert.equal((await refund(placed.id, { amount: '70.00' })).status, 'pending');
+	await deliver(event('refund.created', {
+		id: `re_3${randomBytes(12).toString('hex')}`, object: 'refund', amount: 12000, currency: 'usd',
+		payment_intent: placed.payment.paymentIntentId, status: 'succeeded', metadata: {},
+	}), { expect: 200 });
+	await refuse(409, 'already_refunded', placed.id);
+	await refuse(409, 'already_refunded', placed.id, { amount: '1.00' });
+});

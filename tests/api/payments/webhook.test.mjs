@@ -139,6 +139,20 @@ test('a payment event pays its order exactly once, however often it comes', asyn
 	    [{ kind: 'capture', amount: Number(placed.total_amount.replace('.', '')) }]);
 });
 
+test('an event that comes again is not looked at again', async () => {
+	const placed = await fresh();
+	const id = placed.payment.paymentIntentId;
+	const outcome = () => value`SELECT outcome FROM payments.webhook_event WHERE object_id = ${id}
+	                             AND type = 'payment_intent.payment_failed'`;
+	await confirm(id, 'pm_card_chargeDeclined', 402);
+	const [told] = await eventsOf(id, 'payment_intent.payment_failed');
+	await received(told);
+	assert.equal(await outcome(), 'noted');
+	await pay(buyer, placed);
+	await received(told);
+	assert.equal(await outcome(), 'noted');
+});
+
 test('an event about somebody else\'s intent pays nothing', async () => {
 	const [cheap, dear] = [await fresh(), await place(buyer, lines([lamp.id, 50]))];
 	await confirm(cheap.payment.paymentIntentId);
