@@ -263,6 +263,10 @@ fastcgi_idle_since(void)
 	return *busy * 1000;
 }
 
+/* A process serves, keeps a schedule or helps: one request at a time.  (gcc 12
+ * puts one that only fastcgi_schedule() knows into read-only memory.) */
+static struct req one;
+
 static void
 serve_one(struct req *rq, FCGX_Request *f, int fd)
 {
@@ -323,7 +327,6 @@ has_idled(void)
 int
 fastcgi_serve(int slot)
 {
-	static struct req rq;
 	struct timeval idle = { idle_s.number, 0 };
 	int64_t left = max_requests.number;
 	unsigned seconds = patience();
@@ -341,7 +344,7 @@ fastcgi_serve(int slot)
 		if (fd >= 0) {
 			set_alarm(seconds);
 			serving = 1;
-			serve_one(&rq, &f, fd);
+			serve_one(&one, &f, fd);
 			serving = 0;
 		} else if (errno == EAGAIN) {
 			let_connections_go();
@@ -467,7 +470,6 @@ sleep_until(uint64_t us, int fd)
 int
 fastcgi_schedule(void)
 {
-	static struct req rq;
 	uint64_t *due = calloc((size_t)(__stop_endpoints - __start_endpoints), sizeof(*due));
 	bool listens = is_ever_woken();
 	int ear = -1;
@@ -482,7 +484,7 @@ fastcgi_schedule(void)
 			ear = wake_listen(&anew);
 		if (anew || (heard && ear < 0))
 			wake(NULL, due);
-		if (sleep_until(run_due(&rq, due, ear >= 0), ear))
+		if (sleep_until(run_due(&one, due, ear >= 0), ear))
 			wake_hear(wake, due);
 	}
 	free(due);
@@ -510,7 +512,6 @@ req_call_help(struct req *rq)
 int
 fastcgi_help(void)
 {
-	static struct req rq;
 	eventfd_t rings;
 
 	catch_signals();
@@ -520,7 +521,7 @@ fastcgi_help(void)
 		for (const struct entry *const *at = __start_endpoints;
 		    at < __stop_endpoints && !stopping; at++)
 			if ((*at)->endpoint->helpers > 0)
-				run_in_time(&rq, *at);
+				run_in_time(&one, *at);
 		let_connections_go();
 	}
 	return 0;

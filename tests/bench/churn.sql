@@ -29,7 +29,7 @@ SELECT orders.saga_compensated_v1(:saga, :again, NULL);
 \endif
 SELECT ops.job_add('bench', jsonb_build_object('order', :order_id::bigint, 'padding', repeat('x', 200)));
 SELECT ops.job_add('bench', jsonb_build_object('order', :order_id::bigint, 'padding', repeat('x', 200)));
-SELECT coalesce(max(id), 0) AS job, coalesce(max(epoch), 0) AS held FROM ops.job_claim('{bench}', 1, 'bench', 60) \gset
+SELECT coalesce(max(id), 0) AS job, coalesce(max(epoch), 0) AS held FROM ops.job_claim('{bench}', '{NULL}', 1, 'bench', 60) \gset
 SELECT ops.job_done(:job, :held);
-SELECT coalesce(max(id), 0) AS job, coalesce(max(epoch), 0) AS held FROM ops.job_claim('{bench}', 1, 'bench', 60) \gset
+SELECT coalesce(max(id), 0) AS job, coalesce(max(epoch), 0) AS held FROM ops.job_claim('{bench}', '{NULL}', 1, 'bench', 60) \gset
 SELECT ops.job_done(:job, :held);

@@ -40,7 +40,7 @@ async function queueAlone() {
 
 	try {
 		writeFileSync(join(scripts, 'add'), 'SELECT ops.job_add(\'bench\', \'{"order": 1, "template": "none"}\');\n');
-		writeFileSync(join(scripts, 'take'), `SELECT id, epoch FROM ops.job_claim('{bench}', 1, 'bench', 60) \\gset
+		writeFileSync(join(scripts, 'take'), `SELECT id, epoch FROM ops.job_claim('{bench}', '{NULL}', 1, 'bench', 60) \\gset
 SELECT ops.job_done(:id, :epoch);\n`);
 		const lines = [];
 		for (const clients of [1, 4]) {

@@ -33,7 +33,7 @@ async function rowsRead(table, fill, claim) {
 
 for (const [what, table, fill, claim] of [
 	['a job', 'ops.job', `INSERT INTO ops.job (kind, run_at) SELECT 'claim-test', now() - make_interval(secs => n)
-		FROM generate_series(1, ${MANY}) n`, "ops.job_claim('{claim-test}', 1, 'test', 60)"],
+		FROM generate_series(1, ${MANY}) n`, "ops.job_claim('{claim-test}', '{NULL}', 1, 'test', 60)"],
 	['a saga', 'orders.saga', `
 		INSERT INTO orders.orders (id, user_id, currency, subtotal, totals_rule, tax_rate_bps, tax_amount,
 			shipping_cost, total_amount, shipping_address)
