@@ -16,7 +16,7 @@ const act = async (id, what, options = {}) =>
 	(await (await operator()).call('POST', `${JOBS}/${id}/${what}`, { json: REASON, expect: 200, ...options })).json;
 const refusal = async (code, id, what) =>
 	(await operator()).refuse(409, code, 'POST', `${JOBS}/${id}/${what}`, { json: REASON });
-const claim = (kind) => rows`SELECT * FROM ops.job_claim(ARRAY[${kind}], 100, 'a test', 60)`;
+const claim = (kind) => rows`SELECT * FROM ops.job_claim(ARRAY[${kind}], ARRAY[NULL]::integer[], 100, 'a test', 60)`;
 
 test('every filter filters, and the total is theirs', async () => {
 	const kind = kindOfOurs();
