@@ -125,7 +125,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop monitoring rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -133,6 +133,9 @@ run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/up
 stop: ## stop the local stack; its data stays in .run
 	@deploy/local/down
+monitoring: ## install what is missing, start Prometheus and Alertmanager beside the stack
+	@deploy/local/install monitoring
+	@deploy/monitoring/up
 mail: ## the mails that the local stack has written; N=3 shows the third
 	@deploy/local/mail $(N)
 saga: ## ID=7 or ORDER=7: what a saga of the local stack has been through
@@ -150,7 +153,7 @@ ASAN	 = B=build/asan SANITIZE=address,undefined FAULTS=1
 FUZZING	 = B=build/fuzz CC="$(FUZZ_CC)" SANITIZE=fuzzer-no-link,address,undefined
 STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
 test: ## install what is missing, build, and run every test
-	@deploy/local/install build run test
+	@deploy/local/install build run test monitoring
 	@$(MAKE) --no-print-directory -j$(CORES) tests
 	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
 	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests

@@ -317,6 +317,8 @@ died_in_service(struct keeper *k, struct place *place, int status)
 		place->kept.early_deaths = 0;
 	} else {
 		place->kept.restarts++;
+		if (k->policy.died != NULL)
+			k->policy.died(&place->kept);
 		if (!early)
 			place->kept.early_deaths = 0;
 		count_early_death(k, place);

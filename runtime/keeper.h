@@ -35,6 +35,8 @@ struct keeper_policy {
 	int	abreast;	/* replaced at the same time by a roll */
 	/* Told when a place falls asleep or wakes; may be NULL. */
 	void	(*slept)(const struct kept *);
+	/* Told when a process dies that nobody has told to; may be NULL. */
+	void	(*died)(const struct kept *);
 };
 
 /* A place, for reading. */

@@ -99,6 +99,7 @@ serve(const char *name)
 	};
 
 	observe_open();
+	master_observe(name);
 	metrics_open(name);
 	if (crew.workers == 1 && !scheduled)
 		return fastcgi_serve(0);

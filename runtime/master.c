@@ -5,6 +5,9 @@
 
 #include "fn.h"
 #include "keeper.h"
+#include "metrics.h"
+
+static void	count_death(const struct kept *);
 
 /*
  * A worker is a fork away from work, so one that lived for a moment has
@@ -21,9 +24,28 @@ static const struct keeper_policy policy = {
 	.grace_ms = 65000,
 	.crash_loop = 6,
 	.abreast = 1,
+	.died = count_death,
 };
 
 static const struct crew *crew;
+
+static char deaths_label[128];
+static struct metric deaths = { .name = "function_worker_deaths_total", .labels = deaths_label,
+    .help = "Processes of the function that died in service" };
+
+void
+master_observe(const char *function)
+{
+	snprintf(deaths_label, sizeof(deaths_label), "function=\"%s\"", function);
+	metrics_register(&deaths);
+}
+
+static void
+count_death(const struct kept *unused)
+{
+	(void)unused;
+	metric_add(&deaths, 1);
+}
 
 static int
 run_worker(void *slot)

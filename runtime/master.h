@@ -18,6 +18,9 @@ struct crew {
 	int64_t	 patience_ms;
 };
 
+/* Has deaths of workers counted; before metrics_open(). */
+void	master_observe(const char *function);
+
 /*
  * Keeps a crew of children running; there is no exec, so they share what
  * start-up left in memory.  Returns the exit status of the process when

@@ -19,6 +19,13 @@ declare -A STACK=()
 SERVICES=(postgres redis functions gateway)
 declare -A SERVICE_DIR=([postgres]=pg [redis]=redis [functions]=fn [gateway]=lighttpd)
 declare -A SERVICE_LOG=([postgres]=postgres [redis]=redis [functions]=functions [gateway]=lighttpd)
+# What `make monitoring` runs beside them, each called as its program.
+MONITORS=(prometheus prometheus-alertmanager prometheus-node-exporter
+	prometheus-postgres-exporter prometheus-redis-exporter prometheus-blackbox-exporter)
+for name in "${MONITORS[@]}"; do
+	SERVICE_DIR[$name]=monitoring/$name
+	SERVICE_LOG[$name]=$name
+done
 
 # The caller may talk to another Postgres by these; they are not for ours.
 for name in $(compgen -v PG); do
@@ -253,6 +260,7 @@ strays() {
 		exe=$(readlink -- "$proc/exe" 2>/dev/null) || continue
 		exe=${exe% (deleted)}
 		case $1:${exe##*/} in
+		prometheus*:"$1") ;;
 		postgres:postgres | redis:redis-* | redis:valkey-* | gateway:lighttpd*) ;;
 		functions:*) [[ $exe == "${STACK[BIN]-}"/* || $exe == "${STACK[TOOLS]-}"/* ]] || continue ;;
 		*) continue ;;
@@ -310,6 +318,8 @@ stop_service() {
 	postgres)
 		end postgres INT 20
 		rm -f -- "$RUN"/pgsock/.s.PGSQL.* "$RUN/pg/postmaster.pid" ;;
+	prometheus*)
+		end "$1" TERM 20 ;;
 	esac
 }
 

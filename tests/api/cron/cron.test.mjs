@@ -19,6 +19,16 @@ test('several at once are as good as one', async () => {
 		await Promise.all(Array.from({ length: 6 }, () => run(path)));
 });
 
+test('the books are gone through', async () => {
+	const path = '/internal/cron/books-measure';
+	for (const options of [{}, { json: { specversion: '1.0', id: '1', source: '/cron', type: 'dev.souk.tick' },
+	    type: 'application/cloudevents+json' }]) {
+		const { json } = await run(path, options);
+		for (const name of ['unbalanced', 'unconserved', 'unapplied'])
+			assert.ok(Number.isSafeInteger(json[name]) && json[name] >= 0, name);
+	}
+});
+
 test('what has not ended is counted', async () => {
 	const { json } = await run('/internal/cron/backlog-measure');
 	for (const name of ['sagas', 'stopped', 'overdue_s', 'jobs', 'dead_jobs'])
