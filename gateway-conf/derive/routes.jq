@@ -1,5 +1,9 @@
 # lighttpd's rules, from what the functions say of themselves.
 #
+# With $to "sockets" every function is behind a FastCGI socket; with "knative"
+# only the gateway's own are, and all others are reached by HTTP under a host
+# name of their own.
+#
 # A rule per path.  Exact paths come first, so that /api/orders/bulk is never
 # somebody's {id}, and among equals those with a cache, being asked for most.
 # A method that a path does not have is left to the fallback function, which
@@ -41,12 +45,21 @@ def body_limit:
 	end;
 
 # A function gives up by itself and says why; only if it cannot, lighttpd does.
+def by_socket:
+	"\t\tfastcgi.server = ( \"/\" => ( function + ("
+	+ " \"socket\" => run + \"/fn/\(.binary).sock\","
+	+ " \"read-timeout\" => \(.timeout_s + 5) ) ) )\n";
+
+def by_host:
+	"\t\tfastcgi.server = ()\n"
+	+ "\t\tproxy.server = ( \"\" => ( local_gateway + ( \"read-timeout\" => \(.timeout_s + 5) ) ) )\n"
+	+ "\t\tproxy.header = ( \"map-host-request\" => ( \"-\" => \"\(.binary | gsub("_"; "-"))\" + cluster ) )\n";
+
 def to_function:
 	"\(.method | method_condition) {\n"
 	+ body_limit
-	+ "\t\tfastcgi.server = ( \"/\" => ( function + ("
-	+ " \"socket\" => run + \"/fn/\(.binary).sock\","
-	+ " \"read-timeout\" => \(.timeout_s + 5) ) ) )\n\t}";
+	+ (if $to == "sockets" or .context == "gateway" then by_socket else by_host end)
+	+ "\t}";
 
 def to_fallback:
 	(map(.method | methods) | add | join(", ")) as $allow

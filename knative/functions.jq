@@ -1,0 +1,129 @@
+# Knative's view of the functions, from what they say of themselves: one
+# document a file, as {path, text}.
+#
+# A function is a Service of its own, cluster-local: the gateway is what clients
+# reach.  One that has a schedule is a CronJob of the same image instead.
+
+include "api";
+
+def quoted: tojson;
+def kebab: gsub("_"; "-");
+def indented($by): split("\n") | map(if . == "" then . else (" " * $by) + . end) | join("\n");
+
+# What is asked for most stays ready; the rest may go to nothing.
+def is_hot: any(.endpoints[]; .cache != null) or any(.endpoints[]; .waits);
+def is_scheduled: any(.endpoints[]; .every_s > 0);
+def timeout: [60, ([.endpoints[].timeout_s] | max) + 10] | max;
+# As many at once as there are processes: each takes one request.
+def processes: if any(.endpoints[]; .waits) then 6 else 2 end;
+
+# Where each secret lies: one Secret a purpose, so that who mounts which is
+# written down here and nowhere else.
+def secret_of($context):
+	{
+		DATABASE_URL: {name: "souk-database", key: "\($context)-url"},
+		REDIS_URL: {name: "souk-redis", key: "url"},
+		FINGERPRINT_SECRET: {name: "souk-secrets", key: "fingerprint"},
+		REFRESH_TOKEN_SECRET: {name: "souk-tokens", key: "refresh"},
+		SERVICE_TOKEN: {name: "souk-service", key: "token"},
+		STRIPE_SECRET_KEY: {name: "souk-stripe", key: "secret-key"},
+		STRIPE_WEBHOOK_SECRET: {name: "souk-stripe-webhook", key: "secret"},
+		SMTP_URL: {name: "souk-smtp", key: "url", optional: true},
+		S3_ACCESS_KEY: {name: "souk-s3", key: "access-key", optional: true},
+		S3_SECRET_KEY: {name: "souk-s3", key: "secret-key", optional: true}
+	};
+
+def secret_env:
+	. as $function
+	| secret_of($function.context) as $secrets
+	| [.settings[].name | select($secrets[.] != null)
+		| "- name: \(.)\n  valueFrom: {secretKeyRef: {name: \($secrets[.].name), key: \($secrets[.].key)"
+		+ (if $secrets[.].optional then ", optional: true" else "" end) + "}}"];
+
+def has($setting): any(.settings[]; .name == $setting);
+
+def key_env:
+	[if has("JWT_PUBLIC_KEYS_DIR") then "- {name: JWT_PUBLIC_KEYS_DIR, value: /keys/public}" else empty end,
+	 if has("JWT_PRIVATE_KEY_FILE") then "- {name: JWT_PRIVATE_KEY_FILE, value: /keys/private/key.pem}" else empty end];
+
+def key_mounts:
+	[if has("JWT_PUBLIC_KEYS_DIR") then "- {name: public-keys, mountPath: /keys/public, readOnly: true}" else empty end,
+	 if has("JWT_PRIVATE_KEY_FILE") then "- {name: private-key, mountPath: /keys/private, readOnly: true}" else empty end];
+
+def key_volumes:
+	[if has("JWT_PUBLIC_KEYS_DIR") then "- {name: public-keys, secret: {secretName: souk-public-keys}}" else empty end,
+	 if has("JWT_PRIVATE_KEY_FILE") then "- {name: private-key, secret: {secretName: souk-signing-key}}" else empty end];
+
+def labels($name):
+	"app.kubernetes.io/name: \($name)\napp.kubernetes.io/part-of: souk\nsouk/context: \(.context)";
+
+def security:
+	"allowPrivilegeEscalation: false\nreadOnlyRootFilesystem: true\nrunAsNonRoot: true\n"
+	+ "runAsUser: 65532\nrunAsGroup: 65532\ncapabilities: {drop: [ALL]}\n"
+	+ "seccompProfile: {type: RuntimeDefault}";
+
+# A picture is decoded by a program of its own, in memory.
+def memory: if has("PICTURE_PROGRAM") then {request: "64Mi", limit: "768Mi"} else {request: "24Mi", limit: "96Mi"} end;
+
+def container_rest:
+	"env:\n" + (["- {name: FN_WORKERS, value: \"2\"}"] + key_env + secret_env | join("\n") | indented(2))
+	+ "\nenvFrom: [{configMapRef: {name: souk-settings}}]"
+	+ "\nresources: {requests: {cpu: 25m, memory: \(memory.request)}, limits: {memory: \(memory.limit)}}"
+	+ "\nsecurityContext:\n" + (security | indented(2))
+	+ "\nvolumeMounts:\n" + (["- {name: run, mountPath: /run/souk}"] + key_mounts | join("\n") | indented(2));
+
+def volumes:
+	"volumes:\n" + (["- {name: run, emptyDir: {medium: Memory, sizeLimit: 16Mi}}"] + key_volumes | join("\n") | indented(2));
+
+def service:
+	(.binary | kebab) as $name
+	| "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata:\n  name: \($name)\n  labels:\n"
+	+ (labels($name) + "\nnetworking.knative.dev/visibility: cluster-local" | indented(4))
+	+ "\nspec:\n  template:\n    metadata:\n      labels:\n" + (labels($name) | indented(8))
+	+ "\n      annotations:\n" + (
+		"autoscaling.knative.dev/min-scale: \"\(if is_hot then 1 else 0 end)\"\n"
+		+ "autoscaling.knative.dev/max-scale: \"\(if is_hot then 10 else 5 end)\"\n"
+		+ "autoscaling.knative.dev/target-utilization-percentage: \"80\"\n"
+		+ "autoscaling.knative.dev/scale-to-zero-pod-retention-period: \"5m\"" | indented(8))
+	+ "\n    spec:\n      serviceAccountName: souk-function\n      automountServiceAccountToken: false\n"
+	+ "      enableServiceLinks: false\n      containerConcurrency: \(processes)\n"
+	+ "      timeoutSeconds: \(timeout)\n      containers:\n"
+	+ ("- name: user-container\n  image: souk/\($name)\n  ports: [{name: http1, containerPort: 8080}]\n"
+		+ (container_rest | indented(2)) + "\n"
+		+ "  readinessProbe: {httpGet: {path: /health}, periodSeconds: 5, failureThreshold: 2}\n"
+		+ "  livenessProbe: {httpGet: {path: /health}, periodSeconds: 10, failureThreshold: 3}" | indented(8))
+	+ "\n" + (volumes | indented(6));
+
+# Every how many minutes, as cron has it; what is due more often than that
+# runs for most of a minute, every second or two.
+def minutes: ([.endpoints[].every_s] | min) as $s | [($s / 60 | floor), 1] | max;
+def schedule: if minutes == 1 then "* * * * *" elif minutes < 60 then "*/\(minutes) * * * *" else "17 * * * *" end;
+def is_frequent: any(.endpoints[]; .every_s < 60);
+
+def cron_job:
+	(.binary | kebab) as $name
+	| "apiVersion: batch/v1\nkind: CronJob\nmetadata:\n  name: \($name)\n  labels:\n" + (labels($name) | indented(4))
+	+ "\nspec:\n  schedule: \"\(schedule)\"\n  concurrencyPolicy: Forbid\n  startingDeadlineSeconds: 30\n"
+	+ "  successfulJobsHistoryLimit: 1\n  failedJobsHistoryLimit: 3\n  jobTemplate:\n    metadata:\n      labels:\n"
+	+ (labels($name) | indented(8))
+	+ "\n    spec:\n      backoffLimit: 0\n      activeDeadlineSeconds: \(if is_frequent then 120 else timeout * 2 end)\n"
+	+ "      ttlSecondsAfterFinished: 600\n      template:\n        metadata:\n          labels:\n" + (labels($name) | indented(12))
+	+ "\n        spec:\n          restartPolicy: Never\n          serviceAccountName: souk-function\n"
+	+ "          automountServiceAccountToken: false\n          enableServiceLinks: false\n          containers:\n"
+	+ ("- name: function\n  image: souk/\($name)\n  command: [\"/app/\(.binary)\"]\n"
+		+ "  args: \(if is_frequent then ["--for", "55"] else ["--once", "POST", .endpoints[0].path] end | tojson)\n"
+		+ (container_rest | indented(2)) | indented(12))
+	+ "\n" + (volumes | indented(10));
+
+def generated: "# Derived from the functions by `make derive`: do not edit.\n";
+
+functions | map(select(.binary != "gateway-fallback_never")) as $all
+| ($all | map(select(is_scheduled | not) | {path: "knative/base/functions/\(.binary | kebab).yaml", text: (generated + service + "\n")})),
+  ($all | map(select(is_scheduled) | {path: "knative/base/cron/\(.binary | kebab).yaml", text: (generated + cron_job + "\n")})),
+  [{path: "knative/base/functions/kustomization.yaml", text: (generated
+	+ "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
+	+ ($all | map(select(is_scheduled | not) | "  - \(.binary | kebab).yaml") | join("\n")) + "\n")},
+   {path: "knative/base/cron/kustomization.yaml", text: (generated
+	+ "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
+	+ ($all | map(select(is_scheduled) | "  - \(.binary | kebab).yaml") | join("\n")) + "\n")}]
+| .[]
