@@ -115,15 +115,50 @@ def cron_job:
 		+ (container_rest | indented(2)) | indented(12))
 	+ "\n" + (volumes | indented(10));
 
+# The same as a Service that a PingSource calls, for who has Eventing and would
+# rather not have pods come and go each minute.
+def ping_source:
+	(.binary | kebab) as $name
+	| service + "\n---\napiVersion: sources.knative.dev/v1\nkind: PingSource\nmetadata:\n  name: \($name)\n  labels:\n"
+	+ (labels($name) | indented(4))
+	+ "\nspec:\n  schedule: \"\(schedule)\"\n  sink:\n    ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: \($name)}\n"
+	+ "    uri: \(.endpoints[0].path)";
+
+# A rule a path; 16 rules are all that a route may have.
+def http_match:
+	(if (.path | path_parameters) == 0 then {type: "Exact", value: .path}
+	else {type: "RegularExpression", value: (.path | gsub("\\{[^}]*\\}"; "[^/]+"))} end) as $path
+	| "- matches:\n    - path: {type: \($path.type), value: \"\($path.value)\"}\n      method: \(.method)\n"
+	+ "  filters:\n    - type: URLRewrite\n      urlRewrite: {hostname: \(.binary | kebab).souk.svc.cluster.local}\n"
+	+ "  backendRefs: [{name: local-gateway, port: 80}]";
+
+def http_route($number):
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: souk-\($number)\n  labels:\n    app.kubernetes.io/part-of: souk\n"
+	+ "spec:\n  parentRefs: [{name: souk}]\n  rules:\n" + (map(http_match) | join("\n") | indented(4));
+
+def chunks($n): [range(0; length; $n) as $i | .[$i:$i + $n]];
+
 def generated: "# Derived from the functions by `make derive`: do not edit.\n";
 
-functions | map(select(.binary != "gateway-fallback_never")) as $all
-| ($all | map(select(is_scheduled | not) | {path: "knative/base/functions/\(.binary | kebab).yaml", text: (generated + service + "\n")})),
-  ($all | map(select(is_scheduled) | {path: "knative/base/cron/\(.binary | kebab).yaml", text: (generated + cron_job + "\n")})),
-  [{path: "knative/base/functions/kustomization.yaml", text: (generated
-	+ "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
-	+ ($all | map(select(is_scheduled | not) | "  - \(.binary | kebab).yaml") | join("\n")) + "\n")},
-   {path: "knative/base/cron/kustomization.yaml", text: (generated
-	+ "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
-	+ ($all | map(select(is_scheduled) | "  - \(.binary | kebab).yaml") | join("\n")) + "\n")}]
-| .[]
+def kustomization($kind; $version): generated
+	+ "apiVersion: kustomize.config.k8s.io/\($version)\nkind: \($kind)\nresources:\n"
+	+ (map("  - \(.).yaml") | join("\n")) + "\n";
+
+# The gateway's own functions are in its image.
+functions | map(select(.context != "gateway")) as $all
+| ($all | map(select(is_scheduled | not))) as $asked
+| ($all | map(select(is_scheduled))) as $scheduled
+| ($asked[] | {path: "knative/base/functions/\(.binary | kebab).yaml", text: (generated + service + "\n")}),
+  ($scheduled[]
+	| {path: "knative/base/cron/\(.binary | kebab).yaml", text: (generated + cron_job + "\n")},
+	  {path: "knative/components/pingsource-cron/\(.binary | kebab).yaml", text: (generated + ping_source + "\n")}),
+  {path: "knative/base/functions/kustomization.yaml",
+	text: ($asked | map(.binary | kebab) | kustomization("Kustomization"; "v1beta1"))},
+  {path: "knative/base/cron/kustomization.yaml",
+	text: ($scheduled | map(.binary | kebab) | kustomization("Kustomization"; "v1beta1"))},
+  {path: "knative/components/pingsource-cron/kustomization.yaml",
+	text: ($scheduled | map(.binary | kebab) | kustomization("Component"; "v1alpha1"))},
+  {path: "knative/components/httproutes/routes.yaml",
+	text: (generated + ([$all[] as $f | $f.endpoints[] | select(.path | startswith("/internal/") | not) | . + {binary: $f.binary}]
+		| sort_by([(.path | path_parameters), .path, .method]) | chunks(16) | to_entries
+		| map(.key as $n | .value | http_route($n + 1)) | join("\n---\n")) + "\n")}
