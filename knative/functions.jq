@@ -55,7 +55,8 @@ def key_volumes:
 	 if has("JWT_PRIVATE_KEY_FILE") then "- {name: private-key, secret: {secretName: souk-signing-key}}" else empty end];
 
 def labels($name):
-	"app.kubernetes.io/name: \($name)\napp.kubernetes.io/part-of: souk\nsouk/context: \(.context)";
+	"app.kubernetes.io/name: \($name)\napp.kubernetes.io/part-of: souk\nsouk/context: \(.context)"
+	+ (if is_hot then "\nsouk/traffic: hot" else "" end);
 
 def security:
 	"allowPrivilegeEscalation: false\nreadOnlyRootFilesystem: true\nrunAsNonRoot: true\n"
@@ -92,7 +93,10 @@ def service:
 		+ (container_rest | indented(2)) + "\n"
 		+ "  readinessProbe: {httpGet: {path: /health}, periodSeconds: 5, failureThreshold: 2}\n"
 		+ "  livenessProbe: {httpGet: {path: /health}, periodSeconds: 10, failureThreshold: 3}" | indented(8))
-	+ "\n" + (volumes | indented(6));
+	+ "\n" + (volumes | indented(6))
+	+ (if is_hot then "\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata:\n  name: \($name)\n"
+		+ "spec:\n  maxUnavailable: 1\n  selector:\n    matchLabels: {app.kubernetes.io/name: \($name), app.kubernetes.io/part-of: souk}"
+	else "" end);
 
 # Every how many minutes, as cron has it; what is due more often than that
 # runs for most of a minute, every second or two.
@@ -158,6 +162,13 @@ functions | map(select(.context != "gateway")) as $all
 	text: ($scheduled | map(.binary | kebab) | kustomization("Kustomization"; "v1beta1"))},
   {path: "knative/components/pingsource-cron/kustomization.yaml",
 	text: ($scheduled | map(.binary | kebab) | kustomization("Component"; "v1alpha1"))},
+  {path: "knative/components/images/kustomization.yaml",
+	text: (generated + "#\n# Every image by digest.  These are nobody's: deploy/container/pin writes those that\n"
+		+ "# were pushed, and until then nothing can be pulled by mistake.\n"
+		+ "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n"
+		+ ([($all[].binary | kebab), "knative-gateway", "simulator", "tools"]
+			| map("  - {name: souk/\(.), newName: registry.example.com/souk/\(.), digest: \"sha256:\("0" * 64)\"}")
+			| join("\n")) + "\n")},
   {path: "knative/components/httproutes/routes.yaml",
 	text: (generated + ([$all[] as $f | $f.endpoints[] | select(.path | startswith("/internal/") | not) | . + {binary: $f.binary}]
 		| sort_by([(.path | path_parameters), .path, .method]) | chunks(16) | to_entries
