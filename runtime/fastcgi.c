@@ -413,15 +413,18 @@ fastcgi_schedule(void)
 {
 	static struct req rq;
 	uint64_t *due = calloc((size_t)(__stop_endpoints - __start_endpoints), sizeof(*due));
-	bool listens = is_ever_woken(), anew = false;
+	bool listens = is_ever_woken();
 	int ear = -1;
 
 	catch_signals();
 	while (!stopping && due != NULL) {
-		/* Before the work: what is said during it is heard after it. */
+		bool anew = false, heard = ear >= 0;
+
+		/* Before the work: what is said during it is heard after it.  What
+		 * was said while nothing could be heard has to be looked for. */
 		if (listens)
 			ear = wake_listen(&anew);
-		if (anew)
+		if (anew || (heard && ear < 0))
 			wake(NULL, due);
 		if (sleep_until(run_due(&rq, due, ear >= 0), ear))
 			wake_hear(wake, due);

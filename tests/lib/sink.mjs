@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import { test } from 'node:test';
 import { execute } from './execute.mjs';
 import { run } from './sql.mjs';
 
@@ -44,15 +45,40 @@ function attributes(headers) {
 	    .map(([name, value]) => [name.slice(3), decodeURIComponent(value)]));
 }
 
-/* One run of the relay; its answer. */
-export async function relay(sink, env = {}) {
-	const { code, stdout } = await execute('cron-events_relay',
-	    ['--once', 'POST', '/internal/cron/events-relay'], { env: { K_SINK: sink?.url ?? null, ...env } });
+/* One run of the relay, however it ends. */
+export const relayProcess = (sink, env = {}) => execute('cron-events_relay',
+    ['--once', 'POST', '/internal/cron/events-relay'], { env: { K_SINK: sink?.url ?? null, ...env } });
+
+/* One that ends well; its answer. */
+export async function relay(sink, env) {
+	const { code, stdout } = await relayProcess(sink, env);
 	assert.equal(code, 0, stdout);
 	return JSON.parse(stdout);
 }
 
-/* Nobody waits any more to be sent. */
-export const forgetEvents = () => run`DELETE FROM ops.event`;
+/* Events as a trigger adds them, each in a transaction of its own. */
+export async function addEvents(subject, ...names) {
+	for (const n of names)
+		await run`SELECT ops.event_add('test.happened', ${subject}, json_build_object('n', ${n}::text))`;
+}
+
+/* What the sink was told of a subject, in order. */
+export const told = (sink, subject) => sink.taken.filter((event) => event.subject === subject).map(({ data }) => data.n);
+
+/* A test with a clean outbox and a sink. */
+export function trial(name, body) {
+	test(name, async () => {
+		await forgetEvents();
+		const sink = await eventSink();
+		try {
+			await body(sink);
+		} finally {
+			await sink.stop();
+			await forgetEvents();
+		}
+	});
+}
+
+const forgetEvents = () => run`DELETE FROM ops.event`;
 /* Every event that is put off is due. */
 export const hurry = () => run`UPDATE ops.event SET due_at = now() WHERE due_at IS NOT NULL`;
