@@ -1,3 +1,4 @@
+#include "cloudevent.h"
 #include "db.h"
 #include "http.h"
 #include "pg.h"
@@ -23,6 +24,9 @@ enum {
 __attribute__((used)) static const char *(*const links_gzip)(struct req *,
     const char *, size_t, size_t *) = gzip;
 
+/* Only with a database can an event be known again: this links cloudevent.c. */
+__attribute__((used)) static bool (*const links_events)(struct req *) = cloudevent_take;
+
 struct rows { PGresult *result; struct row *first; };
 struct row { const struct rows *rows; int index; };
 
@@ -41,12 +45,15 @@ static struct {
 
 static const struct query claim_key = { "claim_key",
 	"SELECT ops.idempotency_begin($1, $2, $3, NULL)", __FILE__ };
+static const struct query claim_event = { "claim_event",
+	"SELECT ops.idempotency_begin(-1, $1, $2, 'event')", __FILE__ };
 static const struct query recall_key = { "recall_key",
 	"SELECT outcome, status, headers, body, reference"
 	"  FROM ops.idempotency_recall($1, $2, $3, $4)", __FILE__ };
 static const struct query keep_answer = { "keep_answer",
 	"SELECT ops.idempotency_keep($1, $2, $3, $4, $5) AS kept", __FILE__ };
 SECTION_("queries") static const struct query *const claim_key_query = &claim_key;
+SECTION_("queries") static const struct query *const claim_event_query = &claim_event;
 SECTION_("queries") static const struct query *const recall_key_query = &recall_key;
 SECTION_("queries") static const struct query *const keep_answer_query = &keep_answer;
 
@@ -193,7 +200,7 @@ fly(struct req *rq, struct pg_flight *f)
 static const char *
 key_owner(const struct req *rq)
 {
-	return rq->user == NULL ? "0" : rq->user;
+	return rq->event ? "-1" : rq->user == NULL ? "0" : rq->user;
 }
 
 /* BEGIN, and the claim of the idempotency key, go with the first statement. */
@@ -411,6 +418,12 @@ db_should_rerun(struct req *rq)
 	metric_add(&reruns, 1);
 	log_line(LOG_INFO, "running the handler again", "request_id", rq->id, NULL);
 	return true;
+}
+
+bool
+db_claim_event(struct req *rq)
+{
+	return db_one(rq, &claim_event, rq->idempotency_key, rq->fingerprint) != NULL;
 }
 
 bool

@@ -25,6 +25,9 @@ bool	 db_should_rerun(struct req *);
  * kept there, or a refusal.  False: the handler is to run, and rq->reference
  * names what an earlier, dead try had made, if there was one. */
 bool	 db_recall(struct req *);
+/* Claims the key of an event for a handler whose statements commit by
+ * themselves.  False: a twin has it, or it could not be claimed. */
+bool	 db_claim_event(struct req *);
 /* Whether the handler failed only because a twin claimed the key meanwhile. */
 bool	 db_key_was_taken(void);
 /* Keeps an answer that was made after the commit; where another was kept

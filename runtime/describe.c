@@ -129,6 +129,8 @@ body_kind(const struct endpoint *e)
 {
 	if (e->raw_body)
 		return "raw";
+	if (e->event)
+		return "event";
 	if (e->form)
 		return "form";
 	if (e->multipart)
@@ -145,12 +147,12 @@ may_answer(const struct endpoint *e, enum err error)
 			return true;
 	switch (error) {
 	case ERR_MALFORMED:
-		return has_fields(e, F_BODY) || has_fields(e, F_QUERY);
+		return has_fields(e, F_BODY) || has_fields(e, F_QUERY) || e->event;
 	case ERR_INVALID_INPUT:
-		return has_fields(e, F_BODY) || has_fields(e, F_QUERY) || e->idempotent;
+		return has_fields(e, F_BODY) || has_fields(e, F_QUERY) || e->idempotent || e->event;
 	case ERR_UNSUPPORTED_MEDIA_TYPE:
 	case ERR_BODY_TOO_LARGE:
-		return has_fields(e, F_BODY);
+		return has_fields(e, F_BODY) || e->event;
 	case ERR_UNAUTHENTICATED:
 		return e->access >= ACCESS_USER && e->access <= ACCESS_SERVICE;
 	case ERR_FORBIDDEN:
@@ -159,6 +161,7 @@ may_answer(const struct endpoint *e, enum err error)
 	case ERR_NOT_FOUND:
 		return has_fields(e, F_PATH);
 	case ERR_REQUEST_IN_PROGRESS:
+		return e->idempotent || e->event;
 	case ERR_IDEMPOTENCY_KEY_REUSED:
 		return e->idempotent;
 	case ERR_PRECONDITION_FAILED:
@@ -233,6 +236,7 @@ write_endpoint(struct json *j, const struct entry *entry)
 	number(j, "timeout_s", e->timeout_s == 0 ? 30 : e->timeout_s);
 	flag(j, "waits", e->waits);
 	number(j, "every_s", e->every_s);
+	json_member(j, "woken_by", e->woken_by);
 	write_fields(j, "input", e->input);
 	write_fields(j, "output", e->output);
 	json_member(j, "answer", e->answer == NULL ? NULL : e->answer->name);
@@ -427,8 +431,8 @@ files_are_sound(const struct entry *entry)
 
 	if (e->max_body < 0 || e->max_body > MOST_MAX_BODY)
 		good = complain(entry, "the .max_body is out of range");
-	if (e->multipart + e->form + e->raw_body > 1)
-		good = complain(entry, "a body is one of .multipart, .form and .raw_body");
+	if (e->multipart + e->form + e->raw_body + e->event > 1)
+		good = complain(entry, "a body is one of .multipart, .form, .raw_body and .event");
 	for (const struct field *f = e->input; f != NULL && f->where != F_END; f++) {
 		if (f->type != T_FILE)
 			continue;
@@ -462,6 +466,11 @@ is_sound(const struct entry *entry)
 	    (e->commit == COMMIT_EACH && req_reference == NULL)))
 		good = complain(entry, "takes a key that nothing claims: with COMMIT_EACH,"
 		    " claim it with the effect and use req_reference()");
+	if (e->event && (e->method != HTTP_POST || e->idempotent || e->input != NULL || db_begin == NULL))
+		good = complain(entry, "an .event is a POST without input, which keeps"
+		    " what it has taken in the database");
+	if (e->woken_by != NULL && e->every_s == 0)
+		good = complain(entry, "what is .woken_by something has a schedule too");
 	for (const struct field *f = e->input; f != NULL && f->where != F_END; f++)
 		if ((f->type == T_STR || f->type == T_STRS || f->type == T_IDS ||
 		    f->type == T_LIST || f->type == T_INT) && f->max == 0 && f->where != F_PATH)

@@ -10,6 +10,7 @@
 #include "access.h"
 #include "address.h"
 #include "builtin.h"
+#include "cloudevent.h"
 #include "cors.h"
 #include "db.h"
 #include "etag.h"
@@ -18,6 +19,7 @@
 #include "observe.h"
 #include "represent.h"
 #include "request.h"
+#include "wake.h"
 
 #include <string.h>
 
@@ -28,6 +30,8 @@
 #pragma weak db_rollback
 #pragma weak db_should_rerun
 #pragma weak db_recall
+#pragma weak db_claim_event
+#pragma weak cloudevent_take
 #pragma weak db_key_was_taken
 #pragma weak db_keep_answer
 #pragma weak db_release
@@ -85,7 +89,9 @@ run_handler(struct req *rq)
 			return;
 		if (db_begin != NULL)
 			db_begin(rq, each);
-		rq->entry->handle(rq);
+		/* In a transaction it is claimed with the first statement. */
+		if (!each || !rq->event || rq->reference != NULL || db_claim_event(rq))
+			rq->entry->handle(rq);
 		if (db_commit == NULL || (!req_failed(rq) && (rq->status < 300 || each) &&
 		    db_commit(rq)))
 			return;
@@ -170,7 +176,8 @@ answer(struct req *rq)
 	access_check(rq, &g);
 	if (!rq->decided && rq->input == NULL)
 		input_read(rq);
-	if (!rq->decided && key_is_sound(rq)) {
+	if (!rq->decided && key_is_sound(rq) &&
+	    (!rq->entry->endpoint->event || cloudevent_take(rq))) {
 		if (g.cached_body != NULL)
 			answer_from_cache(rq, &g);
 		else
@@ -200,6 +207,7 @@ dispatch_after(struct req *rq)
 			db_begin(rq, true);
 		rq->later(rq);
 	}
+	wake_others(rq);
 	observe(rq, taken);
 	if (db_release != NULL)
 		db_release(rq);

@@ -11,6 +11,7 @@
 #include "fastcgi.h"
 #include "redis.h"
 #include "response.h"
+#include "wake.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -370,55 +371,115 @@ run_scheduled(struct req *rq, const struct entry *entry)
 	request_end(rq);
 }
 
-/* Woken by SIGTERM, even by one that came just before. */
-static void
-sleep_until(uint64_t us)
+/* When it has to run again: as it said itself, but at least as often as it
+ * declares, or now and then where it will be woken.  Nothing wakes it where Redis
+ * is away, nor for what it failed to do. */
+static uint64_t
+next_run(const struct entry *entry, const struct req *rq, bool listening)
 {
+	uint64_t at_most = entry->endpoint->woken_by != NULL && listening &&
+	    rq->error == ERR_NONE ? WAKE_POLL_S * UINT64_C(1000000)
+	    : (uint64_t)entry->endpoint->every_s * 1000000;
+	uint64_t wished = rq->again_us >= 0 ? (uint64_t)rq->again_us : at_most;
+
+	return now_us() + (wished < at_most ? wished : at_most);
+}
+
+static uint64_t
+run_due(struct req *rq, uint64_t *due, bool listening)
+{
+	size_t n = (size_t)(__stop_endpoints - __start_endpoints);
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < n && !stopping; i++) {
+		const struct entry *entry = __start_endpoints[i];
+
+		if (entry->endpoint->every_s == 0)
+			continue;
+		if (due[i] <= now_us()) {
+			alarm(patience());
+			serving = 1;
+			run_scheduled(rq, entry);
+			serving = 0;
+			alarm(0);
+			due[i] = next_run(entry, rq, listening);
+		}
+		next = due[i] < next ? due[i] : next;
+	}
+	return next;
+}
+
+/* NULL: everything that is ever woken. */
+static void
+wake(const char *topic, void *table)
+{
+	uint64_t *due = table;
+	size_t n = (size_t)(__stop_endpoints - __start_endpoints);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct endpoint *e = __start_endpoints[i]->endpoint;
+		uint64_t at = now_us() + (uint64_t)e->woken_after_s * 1000000;
+
+		if (e->woken_by != NULL && (topic == NULL || strcmp(topic, e->woken_by) == 0))
+			due[i] = at < due[i] ? at : due[i];
+	}
+}
+
+static bool
+is_ever_woken(void)
+{
+	for (const struct entry *const *at = __start_endpoints; at < __stop_endpoints; at++)
+		if ((*at)->endpoint->woken_by != NULL)
+			return true;
+	return false;
+}
+
+/* True when something is to be heard at fd.  Woken by SIGTERM too, even by one
+ * that came just before. */
+static bool
+sleep_until(uint64_t us, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint64_t now = now_us();
 	struct timespec left;
 	sigset_t blocked, open_mask;
+	int ready = 0;
 
-	if (us <= now)
-		return;
+	us = us < now ? now : us;
 	left = (struct timespec){ (time_t)((us - now) / 1000000),
 	    (long)((us - now) % 1000000 * 1000) };
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
 	if (!stopping)
-		ppoll(NULL, 0, &left, &open_mask);
+		ready = ppoll(&p, 1, &left, &open_mask);
 	sigprocmask(SIG_SETMASK, &open_mask, NULL);
+	return ready > 0;
 }
 
 int
 fastcgi_schedule(void)
 {
 	static struct req rq;
-	size_t n = (size_t)(__stop_endpoints - __start_endpoints);
-	uint64_t *due = calloc(n, sizeof(*due));
+	uint64_t *due = calloc((size_t)(__stop_endpoints - __start_endpoints), sizeof(*due));
+	bool listens = is_ever_woken();
+	int ear = -1;
 
 	catch_signals();
 	while (!stopping && due != NULL) {
-		uint64_t now = now_us(), next = now + 60000000;
+		bool anew = false, heard = ear >= 0;
 
-		for (size_t i = 0; i < n && !stopping; i++) {
-			const struct entry *entry = __start_endpoints[i];
-
-			if (entry->endpoint->every_s == 0)
-				continue;
-			if (due[i] <= now) {
-				alarm(patience());
-				serving = 1;
-				run_scheduled(&rq, entry);
-				serving = 0;
-				alarm(0);
-				due[i] = now_us() + (uint64_t)entry->endpoint->every_s * 1000000;
-			}
-			next = due[i] < next ? due[i] : next;
-		}
-		sleep_until(next);
+		/* Before the work: what is said during it is heard after it.  What
+		 * was said while nothing could be heard has to be looked for. */
+		if (listens)
+			ear = wake_listen(&anew);
+		if (anew || (heard && ear < 0))
+			wake(NULL, due);
+		if (sleep_until(run_due(&rq, due, ear >= 0), ear))
+			wake_hear(wake, due);
 	}
 	free(due);
+	wake_stop_listening();
 	let_connections_go();
 	return 0;
 }

@@ -23,11 +23,22 @@ add_secret(EVP_MD_CTX *context)
 }
 
 const char *
+digest_hex(struct req *rq, const unsigned char *digest)
+{
+	char *out = mem(rq, 2 * DIGEST_BYTES + 1);
+
+	for (int i = 0; i < DIGEST_BYTES; i++) {
+		out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+	}
+	return out;
+}
+
+const char *
 req_fingerprint(struct req *rq)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *context;
-	char *out;
 
 	if (rq->fingerprint != NULL)
 		return rq->fingerprint;
@@ -41,10 +52,5 @@ req_fingerprint(struct req *rq)
 	    EVP_DigestFinal_ex(context, digest, NULL) != 1)
 		fail(rq, ERR_INTERNAL);
 	EVP_MD_CTX_free(context);
-	out = mem(rq, 65);
-	for (int i = 0; i < 32; i++) {
-		out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		out[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
-	return rq->fingerprint = out;
+	return rq->fingerprint = digest_hex(rq, digest);
 }

@@ -160,6 +160,7 @@ struct endpoint {
 	bool			 idempotent;	/* takes Idempotency-Key */
 	const char		*repeatable;	/* a POST without: why twice does no harm */
 	bool			 raw_body;	/* the handler reads req_body() itself */
+	bool			 event;		/* takes a CloudEvent, or an empty body */
 	const char		*raw_example;	/* JSON text: a raw body worth sending */
 	bool			 form;		/* urlencoded fields, not JSON */
 	bool			 multipart;	/* multipart/form-data: FILEs, and fields */
@@ -169,6 +170,8 @@ struct endpoint {
 	int			 timeout_s;	/* 0: 30 */
 	bool			 waits;		/* for the outside world: more workers */
 	int			 every_s;	/* a cron function's schedule */
+	const char		*woken_by;	/* ... but rarer, for ops.wake() with this wakes it */
+	int			 woken_after_s;	/* so long after that: many wake it once */
 	const struct field	*input;
 	const struct field	*output;	/* its members ... */
 	const struct shape	*answer;	/* ... or the whole answer is one of these */
@@ -269,6 +272,10 @@ struct status	 fail_field(struct req *, const char *field, const char *code,
 
 /* Runs after the answer has left; its failures are only logged. */
 void		 after_reply(struct req *, void (*work)(struct req *));
+
+/* Of a cron function: it should run again in so many milliseconds, if it would
+ * not be sooner anyway.  The last word counts; negative: no matter when. */
+void		 run_again(struct req *, int64_t ms);
 
 /* Memory: from the request's arena, zeroed, never NULL. */
 void		*mem(struct req *, size_t);

@@ -292,7 +292,7 @@ input_read(struct req *rq)
 	} else if (e->multipart) {
 		parts = mem(rq, sizeof(*parts) * MAX_PARTS);
 		part_count = multipart_body(rq, parts);
-	} else if (!e->raw_body && (e->method != HTTP_GET || wants_body(e))) {
+	} else if (!e->raw_body && !e->event && (e->method != HTTP_GET || wants_body(e))) {
 		body = json_body(rq);
 	}
 	if (rq->decided)

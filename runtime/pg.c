@@ -1,9 +1,11 @@
 #include "peer.h"
 #include "pg.h"
+#include "wake.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 SETTING_SECRET(database_url, "DATABASE_URL",
     "The Postgres connection URI, with the login role of this function's context");
@@ -79,11 +81,15 @@ await(short events, uint64_t deadline_us)
 	}
 }
 
+/* Of notices only one kind matters: somebody is to be woken (ops.wake()). */
 static void
-ignore_notice(void *context, const PGresult *result)
+take_notice(void *context, const PGresult *result)
 {
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
 	(void)context;
-	(void)result;
+	if (state != NULL && strcmp(state, "SK002") == 0)
+		wake_note(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
 /* libpq's own connect_timeout counts whole seconds, two at least. */
@@ -116,7 +122,7 @@ pg_ready(const char **problem)
 	if (!connect_within(now_us() + CONNECT_TIMEOUT_US) ||
 	    PQenterPipelineMode(connection) != 1 || PQsetnonblocking(connection, 1) != 0)
 		return lost(problem);
-	PQsetNoticeReceiver(connection, ignore_notice, NULL);
+	PQsetNoticeReceiver(connection, take_notice, NULL);
 	return true;
 }
 

@@ -41,9 +41,9 @@ away(const char *problem, uint64_t since_us)
 }
 
 static bool
-command(int n, const char *const *words)
+command(redisContext *c, int n, const char *const *words)
 {
-	redisReply *r = redisCommandArgv(connection, n, (const char **)(uintptr_t)words, NULL);
+	redisReply *r = redisCommandArgv(c, n, (const char **)(uintptr_t)words, NULL);
 	bool good = r != NULL && r->type != REDIS_REPLY_ERROR;
 
 	if (r != NULL)
@@ -63,25 +63,28 @@ cut(char *s, char c)
 }
 
 static bool
-sign_in(char *credentials)
+sign_in(redisContext *c, char *credentials)
 {
 	char *password = cut(credentials, ':');
 
 	if (password == NULL || *credentials == '\0')
-		return command(2, (const char *const[]){ "AUTH",
+		return command(c, 2, (const char *const[]){ "AUTH",
 		    password == NULL ? credentials : password });
-	return command(3, (const char *const[]){ "AUTH", credentials, password });
+	return command(c, 3, (const char *const[]){ "AUTH", credentials, password });
 }
 
-/* Takes url apart in place. */
+/* Takes url apart in place.  Where it fails there may be a connection that
+ * knows why. */
 static bool
-connect_to(char *url)
+connect_to(redisContext **to, char *url)
 {
 	struct timeval patience = { 0, PATIENCE_US };
 	char *at, *database, *port, *credentials = NULL;
+	redisContext *c;
 
+	*to = NULL;
 	if (strncmp(url, "unix://", 7) == 0) {
-		connection = redisConnectUnixWithTimeout(url + 7, patience);
+		c = redisConnectUnixWithTimeout(url + 7, patience);
 		database = NULL;
 	} else if (strncmp(url, "redis://", 8) == 0) {
 		url += 8;
@@ -92,25 +95,46 @@ connect_to(char *url)
 		}
 		database = cut(url, '/');
 		port = cut(url, ':');
-		connection = redisConnectWithTimeout(url,
+		c = redisConnectWithTimeout(url,
 		    port == NULL ? 6379 : atoi(port), patience);
 	} else {
 		return false;
 	}
-	if (connection == NULL || connection->err != 0 ||
-	    redisSetTimeout(connection, patience) != REDIS_OK)
+	*to = c;
+	if (c == NULL || c->err != 0 || redisSetTimeout(c, patience) != REDIS_OK)
 		return false;
-	return (credentials == NULL || sign_in(credentials)) &&
+	return (credentials == NULL || sign_in(c, credentials)) &&
 	    (database == NULL || *database == '\0' ||
-	    command(2, (const char *const[]){ "SELECT", database }));
+	    command(c, 2, (const char *const[]){ "SELECT", database }));
+}
+
+static bool
+connect_as_told(redisContext **to)
+{
+	char *url = strdup(redis_url.text);
+	bool good = url != NULL && connect_to(to, url);
+
+	free(url);
+	return good;
+}
+
+redisContext *
+redis_subscribe(const char *channel)
+{
+	redisContext *c = NULL;
+
+	if (redis_url.text != NULL && connect_as_told(&c) &&
+	    command(c, 2, (const char *const[]){ "SUBSCRIBE", channel }))
+		return c;
+	if (c != NULL)
+		redisFree(c);
+	return NULL;
 }
 
 static bool
 ensure_connection(void)
 {
 	uint64_t start = now_us();
-	char *url;
-	bool good;
 
 	if (connection != NULL && peer_is_gone(connection->fd))
 		redis_disconnect();
@@ -118,12 +142,10 @@ ensure_connection(void)
 		return true;
 	if (redis_url.text == NULL || start < retry_at_us)
 		return false;
-	url = strdup(redis_url.text);
-	good = url != NULL && connect_to(url);
-	free(url);
-	if (!good)
-		away(connection == NULL ? "cannot connect" : connection->errstr, start);
-	return good;
+	if (connect_as_told(&connection))
+		return true;
+	away(connection == NULL ? "cannot connect" : connection->errstr, start);
+	return false;
 }
 
 void

@@ -29,6 +29,9 @@ void	 redis_flight_end(struct redis_flight *);	/* lets the replies go */
  * last failure was, where it did not.  False: nor did that. */
 bool	 redis_insist(struct req *, int n, const char *const *words);
 void	 redis_disconnect(void);
+/* A connection of its own that hears what is published there; NULL: Redis is
+ * away.  Its owner is the caller. */
+redisContext *redis_subscribe(const char *channel);
 
 #define REDIS_ADD(flight, ...)						\
 	redis_add(flight, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)), \

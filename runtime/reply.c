@@ -128,6 +128,12 @@ cache_purge(struct req *rq, const char *tags)
 }
 
 void
+run_again(struct req *rq, int64_t ms)
+{
+	rq->again_us = ms < 0 ? -1 : ms * 1000;
+}
+
+void
 after_reply(struct req *rq, void (*work)(struct req *))
 {
 	rq->later = work;

@@ -62,6 +62,7 @@ request_begin(struct req *rq, const struct incoming *in)
 	rq->arena = kept;
 	rq->in = *in;
 	rq->started_us = now_us();
+	rq->again_us = -1;
 	rq->last_field_error = &rq->field_errors;
 	rq->last_header = &rq->headers;
 	pick_variables(rq);

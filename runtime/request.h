@@ -54,6 +54,7 @@ struct req {
 	char		 trace_id[33], span_id[17], parent_id[17];
 	const char	*address;
 	bool		 trusted;		/* started by this machine's operator */
+	bool		 event;			/* a CloudEvent: its key is the idempotency key */
 
 	/* The limit that leaves it least, and those that its handler took. */
 	int64_t		 limit_allowed, limit_left, limit_reset_s;	/* 0: none */
@@ -84,6 +85,7 @@ struct req {
 	size_t		 body_out_length;
 	void		 (*later)(struct req *);
 	const char	*purge;			/* the cache tags to empty */
+	int64_t		 again_us;		/* when it wants to run again; -1: no matter */
 
 	/* For the log line and the metrics. */
 	uint64_t	 started_us, db_us, redis_us;
@@ -113,6 +115,10 @@ void		 reply_clear(struct req *);	/* before a rerun */
 
 /* input.c */
 void		 input_read(struct req *);	/* all bad fields in one 400 */
+
+/* fingerprint.c: a SHA-256 in hexadecimal. */
+enum { DIGEST_BYTES = 32 };
+const char	*digest_hex(struct req *, const unsigned char *);
 
 /* The whole order of work; dispatch.c. */
 void		 dispatch(struct req *);

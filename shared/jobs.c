@@ -15,6 +15,7 @@ enum {
 	SWEEP_US = 20000000,
 	MOST_JOBS = 100,		/* of a sweep */
 	MOST_KINDS = 32,
+	LOOK_MS = 1000,
 	FIRST_BACKOFF_MS = 2000,
 	MAX_BACKOFF_MS = 20 * 60 * 1000
 };
@@ -22,15 +23,15 @@ enum {
 QUERY(claim,
 	"SELECT id, kind, payload, epoch, attempt, late_us,"
 	"       (extract(epoch FROM created_at) * 1000000)::bigint AS created_us"
-	"  FROM ops.job_claim($1, 1, $2, $3)");
+	"  FROM ops.job_claim($1, $2, 1, $3, $4)");
 QUERY(job_is_done,
 	"SELECT ops.job_done($1, $2) AS held");
 QUERY(try_again,
 	"SELECT ops.job_retry($1, $2, $3, $4) AS held");
 QUERY(give_up,
 	"SELECT ops.job_dead($1, $2, $3) AS held");
-QUERY(oldest_due,
-	"SELECT ops.job_oldest_due_ms() AS ms");
+QUERY(clock,
+	"SELECT oldest_due_ms, next_due_ms FROM ops.job_clock()");
 
 struct sweep {
 	const struct job_kind *kinds;
@@ -38,29 +39,36 @@ struct sweep {
 	int done, retried, dead, lost;
 };
 
-/* Those still to be taken, as a Postgres array; NULL when there are none. */
-static const char *
-kinds_left(struct req *rq, const struct sweep *s)
+/* Those still to be taken, and how many of each at once, as Postgres arrays;
+ * false when there are none. */
+static bool
+kinds_left(struct req *rq, const struct sweep *s, const char **names, const char **most)
 {
-	const char *list = NULL;
+	const char *comma = "";
 
-	for (size_t i = 0; s->kinds[i].name != NULL; i++)
-		if (!s->skipped[i])
-			list = list == NULL ? s->kinds[i].name :
-			    fmt(rq, "%s,%s", list, s->kinds[i].name);
-	return list == NULL ? NULL : fmt(rq, "{%s}", list);
+	*names = *most = "{";
+	for (size_t i = 0; s->kinds[i].name != NULL; i++) {
+		if (s->skipped[i])
+			continue;
+		*names = fmt(rq, "%s%s%s", *names, comma, s->kinds[i].name);
+		*most = fmt(rq, "%s%s%d", *most, comma, s->kinds[i].at_once);
+		comma = ",";
+	}
+	*names = fmt(rq, "%s}", *names);
+	*most = fmt(rq, "%s}", *most);
+	return *comma != '\0';
 }
 
 static const struct job *
 next_job(struct req *rq, const struct sweep *s)
 {
-	const char *kinds = kinds_left(rq, s);
+	const char *kinds, *most;
 	const struct row *row;
 	struct job *job;
 
-	if (kinds == NULL)
+	if (!kinds_left(rq, s, &kinds, &most))
 		return NULL;
-	row = db_one(rq, &claim, kinds, lease_owner(rq), text(rq, JOB_LEASE_S));
+	row = db_one(rq, &claim, kinds, most, lease_owner(rq), text(rq, JOB_LEASE_S));
 	if (row == NULL)
 		return NULL;
 	metric_observe_us(&jobs_late, (uint64_t)row_int(row, "late_us"));
@@ -169,14 +177,27 @@ end_kinds(const struct sweep *s)
 			s->kinds[i].end();
 }
 
+/* When there will be more to do; drained: this run has left nothing that it could
+ * take.  What is due even so is others', or waits for its kind's turn. */
+static void
+look_ahead(struct req *rq, struct json *answer, bool drained)
+{
+	const struct row *times = db_one(rq, &clock);
+	int64_t oldest_ms = row_int(times, "oldest_due_ms");
+	int64_t next_ms = row_text(times, "next_due_ms") == NULL ? -1 : row_int(times, "next_due_ms");
+
+	metric_set(&jobs_oldest, (uint64_t)oldest_ms / 1000);
+	write_count(answer, "oldest_due_ms", oldest_ms);
+	run_again(rq, drained && next_ms == 0 ? LOOK_MS : next_ms);
+}
+
 struct status
 jobs_sweep(struct req *rq, const struct job_kind *kinds)
 {
 	uint64_t end = now_us() + SWEEP_US;
 	struct sweep s = { .kinds = kinds };
 	struct json *answer = json_new(rq);
-	const struct job *job;
-	int64_t oldest_ms;
+	const struct job *job = NULL;
 
 	json_open(answer, '{');
 	json_key(answer, "jobs");
@@ -198,8 +219,6 @@ jobs_sweep(struct req *rq, const struct job_kind *kinds)
 	write_count(answer, "retried", s.retried);
 	write_count(answer, "dead", s.dead);
 	write_count(answer, "lost", s.lost);
-	oldest_ms = row_int(db_one(rq, &oldest_due), "ms");
-	metric_set(&jobs_oldest, (uint64_t)oldest_ms / 1000);
-	write_count(answer, "oldest_due_ms", oldest_ms);
+	look_ahead(rq, answer, job == NULL);
 	return reply_json(rq, 200, json_text(answer));
 }

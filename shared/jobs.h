@@ -31,6 +31,7 @@ struct job_result { enum job_outcome outcome; const char *problem; };
 struct job_kind {
 	const char *name;
 	int64_t attempts;	/* then it is dead */
+	int at_once;		/* in all processes together */
 	struct job_result (*run)(struct req *, const struct job *);
 	void (*end)(void);	/* of a sweep; may be NULL */
 };

@@ -21,6 +21,7 @@ enum {
 	FIRST_LOOK_S = 60,		/* at a payment nobody has told us of */
 	LAST_LOOK_S = 600,
 	PROCESSING_LOOK_S = 30,
+	LOOK_MS = 2000,			/* for alarms that others should see to */
 	FIRST_BACKOFF_MS = 400,
 	MAX_BACKOFF_MS = 30000,
 	DENIED_BACKOFF_MS = 60000,	/* a wrong key is mended by people */
@@ -31,6 +32,8 @@ enum {
 
 QUERY(claim_order,
 	"SELECT * FROM orders.saga_claim_order($1, $2, $3)");
+QUERY(next_alarm,
+	"SELECT orders.saga_next_ms() AS ms");
 QUERY(claim_due,
 	"SELECT * FROM orders.saga_claim($1, $2, $3, $4)");
 QUERY(intent_created,
@@ -465,6 +468,17 @@ const struct shape saga_run_shape = {
 
 /* A process holds the lease of one saga only: it takes the next when it is
  * done with one, and stops in good time. */
+/* Until the next alarm there is nothing to do.  One that rings now is somebody
+ * else's, unless there are more than one run may do. */
+static void
+look_ahead(struct req *rq, bool more)
+{
+	const struct row *next = db_one(rq, &next_alarm);
+	int64_t ms = row_text(next, "ms") == NULL ? -1 : row_int(next, "ms");
+
+	run_again(rq, ms == 0 && !more ? LOOK_MS : ms);
+}
+
 struct status
 saga_sweep(struct req *rq, int n, bool expired)
 {
@@ -496,5 +510,6 @@ saga_sweep(struct req *rq, int n, bool expired)
 	json_close(answer);
 	json_key(answer, "driven");
 	json_int(answer, driven);
+	look_ahead(rq, driven == n);
 	return reply_json(rq, 200, json_text(answer));
 }

@@ -11,6 +11,8 @@
 
 /* About a day of tries; whoever asked for a mail has long asked again. */
 enum { MAIL_ATTEMPTS = 100 };
+/* Mail servers turn those away who come with many connections. */
+enum { MAILS_AT_ONCE = 4 };
 
 ENDPOINT(run_jobs) = {
 	.method  = HTTP_POST,
@@ -20,9 +22,10 @@ ENDPOINT(run_jobs) = {
 	.rate    = RATE_NONE,
 	.commit  = COMMIT_EACH,
 	.repeatable = "Nobody gets what another run has claimed",
-	.raw_body = true,
+	.event   = true,
 	.timeout_s = 60,
 	.every_s = 1,
+	.woken_by = "jobs",
 	.output  = FIELDS(
 		OUT_OBJECT(jobs, job_run_shape, "Each job that was run", .many = true),
 		OUT(done,    INT,  "How many are done", .example = "0"),
@@ -36,7 +39,7 @@ static struct status
 run_jobs(struct req *rq)
 {
 	static const struct job_kind kinds[] = {
-		{ "mail", MAIL_ATTEMPTS, mail_job, mail_hang_up },
+		{ "mail", MAIL_ATTEMPTS, MAILS_AT_ONCE, mail_job, mail_hang_up },
 		{ .name = NULL }
 	};
 

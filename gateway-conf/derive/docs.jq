@@ -74,6 +74,7 @@ def inputs_table($where; $title):
 
 def body:
 	if .body == "raw" then "<h4>Body</h4>\n<p>Read as it is.</p>\n"
+	elif .body == "event" then "<h4>Body</h4>\n<p>A CloudEvent 1.0 in binary or structured mode, or nothing. The same source and id have the same answer.</p>\n"
 	else inputs_table("body"; "Body (\({form: "form", multipart: "multipart/form-data"}[.body] // "JSON"))")
 	end;
 
@@ -163,7 +164,9 @@ def facts:
 	if .cache != null then "kept for \(.cache.seconds) s, ETag" else empty end,
 	if .idempotent then "takes an Idempotency-Key" else empty end,
 	if .repeatable != null then "safe to repeat" else empty end,
-	if (.every_s // 0) > 0 then "runs every \(.every_s) s" else empty end]
+	if (.every_s // 0) > 0 then
+		"runs every \(.every_s) s\(if .woken_by != null then ", or when there is something to do" else "" end)"
+	else empty end]
 	| map("<li>\(h)</li>") | join("");
 
 def method_badge: "<b class=\"method \(.method | ascii_downcase)\">\(.method)</b>";

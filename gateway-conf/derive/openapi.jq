@@ -213,6 +213,16 @@ def request_body:
 			required: (.raw_example != null),
 			content: {"application/json": {schema: {type: "object"}, example: (.raw_example // {})}}
 		}}
+	elif .body == "event" then
+		{requestBody: {
+			description: "A CloudEvent 1.0, in structured mode; in binary mode its attributes are ce- headers. Or nothing. The same source and id have the same answer.",
+			content: {"application/cloudevents+json": {
+				schema: {type: "object", required: ["specversion", "id", "source", "type"], properties: (
+					["specversion", "id", "source", "type", "subject", "time"]
+					| map({(.): {type: "string", minLength: 1}}) | add)},
+				example: {specversion: "1.0", id: "b3f1", source: "/apis/v1/namespaces/souk/pingsources/tick",
+					type: "dev.knative.sources.ping"}}}
+		}}
 	else
 		{requestBody: {
 			required: any($fields[]; .required),
@@ -236,7 +246,9 @@ def description:
 	if .cache != null then "May be kept for \(.cache.seconds) s." else empty end,
 	if .idempotent then "With an Idempotency-Key it takes effect once, however often it is sent." else empty end,
 	if .repeatable != null then "May be sent again: \(.repeatable | .[:1] | ascii_downcase)\(.repeatable | .[1:])." else empty end,
-	if (.every_s // 0) > 0 then "Runs by itself every \(.every_s) s." else empty end]
+	if (.every_s // 0) > 0 then
+		"Runs by itself every \(.every_s) s\(if .woken_by != null then ", or when there is something to do" else "" end)."
+	else empty end]
 	| join(" ");
 
 def operation($shapes):

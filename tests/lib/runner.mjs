@@ -157,7 +157,7 @@ async function unit() {
 }
 
 /* These want the stack for themselves. */
-const ALONE = ['saga', 'mail', 'identity', 'coverage'];
+const ALONE = ['saga', 'mail', 'events', 'identity', 'coverage'];
 
 const chosen = process.argv.slice(2);
 if (chosen.length === 0) {

@@ -95,12 +95,3 @@ test('only services run them', async () => {
 		for (const token of [undefined, 'x', who.token])
 			assert.equal((await call('POST', path, { token })).json.code, 'unauthenticated');
 });
-
-test('CloudEvents in both modes are taken', async () => {
-	for (const path of [TOKENS, KEYS]) {
-		await purge(path, { json: { specversion: '1.0', id: '1', source: '/cron', type: 'dev.souk.tick' },
-			type: 'application/cloudevents+json' });
-		await purge(path, { body: '', type: null, headers: {
-			'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/cron', 'ce-type': 'dev.souk.tick' } });
-	}
-});

@@ -1,0 +1,158 @@
+/*
+ * Who waits for work is woken when there is some, and otherwise leaves Postgres
+ * alone.  What is not heard costs the time of a poll, and nothing else.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import net from 'node:net';
+import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { call, refuse } from '../lib/client.mjs';
+import { need } from '../lib/env.mjs';
+import { mailsTo, SUBJECTS } from '../lib/mail.mjs';
+import { customer, lines, place, product, seller } from '../lib/shop.mjs';
+import { run, value } from '../lib/sql.mjs';
+import { redis, startRedis, stopRedis } from '../lib/stack.mjs';
+import { until } from '../lib/wait.mjs';
+
+const POLL_S = 30;
+const FUNCTIONS = ['jobs-run', 'events-relay', 'saga-recover', 'reservations-expire'];
+
+/* How often each has run, by its schedule or called. */
+async function runs() {
+	const text = (await call('GET', '/metrics', { expect: 200 })).text;
+	const of = (name) => [...text.matchAll(new RegExp(`^http_requests_total\\{[^}]*route="/internal/cron/${name}"[^}]*\\} (\\d+)$`, 'gm'))]
+	    .reduce((sum, [, n]) => sum + Number(n), 0);
+	return Object.fromEntries(FUNCTIONS.map((name) => [name, of(name)]));
+}
+
+/* What is published, from now on. */
+async function listen() {
+	const socket = net.connect(need('REDIS_SOCKET'));
+	const ear = { heard: [], stop: () => socket.destroy() };
+	await new Promise((done, failed) => {
+		socket.on('error', failed);
+		socket.on('data', (bytes) => {
+			const text = bytes.toString();
+			done();
+			ear.heard.push(...[...text.matchAll(/message\r\n\$9\r\nsouk:wake\r\n\$\d+\r\n(\w+)/g)].map(([, topic]) => topic));
+		});
+		socket.write('SUBSCRIBE souk:wake\r\n');
+	});
+	return ear;
+}
+
+const listeners = async () => Number(/:(\d+)\r\n$/.exec(await redis('PUBSUB NUMSUB souk:wake'))[1]);
+const asksForMail = (person) => call('POST', '/api/auth/forgot-password', { json: { email: person.email }, expect: 202 });
+/* Without anybody calling jobs-run. */
+const arrives = (person, count) => until(`${person.email} has ${count} mails`,
+    async () => (await mailsTo(person.email, SUBJECTS.reset)).length >= count, { seconds: POLL_S + 15 });
+
+/* No saga lives that other tests left unpaid, and no job is due. */
+async function becomeIdle() {
+	await run`UPDATE orders.saga SET deadline = now(), wake_at = now() WHERE wake_at IS NOT NULL`;
+	await redis('PUBLISH souk:wake sagas');
+	await until('nothing is to be done', async () => await value`SELECT
+	    (SELECT count(*) FROM orders.saga WHERE wake_at IS NOT NULL) + (SELECT count(*) FROM ops.job WHERE run_at IS NOT NULL)` === 0,
+	{ seconds: POLL_S + 15 });
+}
+
+after(async () => {
+	await startRedis();
+});
+
+test('whoever is to be woken listens', async () => {
+	await until('all listen', async () => await listeners() === FUNCTIONS.length);
+});
+
+test('what a request has left to do is published once it is committed', async () => {
+	const [buyer, owner] = [await customer(), await seller()];
+	const ear = await listen();
+	const hears = async (topics, work) => {
+		ear.heard.length = 0;
+		await work();
+		await until(`${topics} are heard`, () => topics.every((topic) => ear.heard.includes(topic)));
+	};
+	let goods;
+	await hears(['jobs'], () => asksForMail(buyer));
+	await hears(['events'], async () => { goods = await product(owner); });
+	await hears(['events', 'sagas'], () => place(buyer, lines([goods.id, 1])));
+
+	/* Nothing to do, nothing said: the next that is heard is of what comes after. */
+	ear.heard.length = 0;
+	await buyer.get('/api/orders');
+	await refuse(401, 'invalid_credentials', 'POST', '/api/auth/login', { json: { email: buyer.email, password: 'wrong password' } });
+	await hears(['jobs'], async () => {
+		assert.deepEqual(ear.heard, []);
+		await asksForMail(buyer);
+	});
+	ear.stop();
+});
+
+test('a transaction that leaves much to do says so once', async () => {
+	const add = `SELECT count(ops.job_add('nobody''s', '{}')) FROM generate_series(1, 100)`;
+	const said = await new Promise((done, failed) => {
+		execFile('psql', ['-XqAt', need('ADMIN_DATABASE_URL'), '-c', `BEGIN; ${add}; ${add}; COMMIT`, '-c', add, '-c',
+		    `BEGIN; ${add}; ROLLBACK`, '-c', `DELETE FROM ops.job WHERE kind = 'nobody''s'`],
+		    (error, out, told) => error ? failed(error) : done(told));
+	});
+	assert.deepEqual(said.match(/NOTICE: .*/g), ['NOTICE:  jobs', 'NOTICE:  jobs', 'NOTICE:  jobs']);
+});
+
+test('six jobs are picked up in less time than one poll', async () => {
+	const person = await customer();
+	await becomeIdle();
+	const begun = Date.now();
+	for (let n = 1; n <= 6; n++) {
+		await run`DELETE FROM users.email_token WHERE user_id = ${person.id}`;
+		await asksForMail(person);
+		await arrives(person, n);
+	}
+	assert.ok(Date.now() - begun < POLL_S * 1000, `${Date.now() - begun} ms`);
+});
+
+test('an idle shop asks for nothing', async () => {
+	await becomeIdle();
+	/* Each sees once that there is nothing, and lies down. */
+	await pause(4000);
+	const before = await runs();
+	await pause(12000);
+	const later = await runs();
+	for (const name of FUNCTIONS)
+		assert.ok(later[name] - before[name] <= 2, `${name} has run ${later[name] - before[name]} times in 12 s`);
+});
+
+test('a job that is put off is run when its time comes', async () => {
+	const person = await customer();
+	await becomeIdle();
+	const begun = Date.now();
+	for (let n = 1; n <= 3; n++) {
+		await run`DELETE FROM users.email_token WHERE user_id = ${person.id}`;
+		/* Said by nobody but this. */
+		await run`SELECT ops.job_add('mail', jsonb_build_object('template', 'reset_password', 'email', ${person.email}::text), NULL, 1)`;
+		await redis('PUBLISH souk:wake jobs');
+		await arrives(person, n);
+	}
+	assert.ok(Date.now() - begun < POLL_S * 1000, `${Date.now() - begun} ms`);
+});
+
+test('what nobody has said is found by the next poll', async () => {
+	const person = await customer();
+	await becomeIdle();
+	await run`SELECT ops.job_add('mail', jsonb_build_object('template', 'reset_password', 'email', ${person.email}::text))`;
+	await arrives(person, 1);
+});
+
+test('without Redis there is a poll each second, and with it again none', async () => {
+	const person = await customer();
+	await stopRedis();
+	const begun = Date.now();
+	for (let n = 1; n <= 3; n++) {
+		await run`DELETE FROM users.email_token WHERE user_id = ${person.id}`;
+		await run`SELECT ops.job_add('mail', jsonb_build_object('template', 'reset_password', 'email', ${person.email}::text))`;
+		await arrives(person, n);
+	}
+	assert.ok(Date.now() - begun < POLL_S * 1000, `${Date.now() - begun} ms`);
+	await startRedis();
+	await until('all listen again', async () => await listeners() === FUNCTIONS.length, { seconds: POLL_S + 15 });
+});
