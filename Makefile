@@ -101,6 +101,9 @@ $(B)/%.o: %.c $(B)/flags
 # Embedded by the assembler, where -MMD does not look.
 $(B)/shared/common_passwords.o: shared/common_passwords.txt
 $(B)/runtime/limit.o: runtime/limit.lua
+$(B)/functions/stripe-sim/page.o: functions/stripe-sim/page.html
+$(B)/functions/stripe-sim/page_css.o: functions/stripe-sim/page.css
+$(B)/functions/stripe-sim/page_js.o: functions/stripe-sim/page.js
 $(B)/shared/mail_template.o: COMPILE += -Wa,-I$(B)
 $(B)/shared/mail_template.o: $(B)/mail_templates
 $(B)/mail_templates: $(wildcard shared/mail/*) $(B)/sources
@@ -122,7 +125,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop rotate-keys mail test tests bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop rotate-keys mail saga sagas test tests bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -132,6 +135,10 @@ stop: ## stop the local stack; its data stays in .run
 	@deploy/local/down
 mail: ## the mails that the local stack has written; N=3 shows the third
 	@deploy/local/mail $(N)
+saga: ## ID=7 or ORDER=7: what a saga of the local stack has been through
+	@deploy/local/saga $(if $(ORDER),--order $(ORDER)) $(ID)
+sagas: ## the sagas that have not ended, those that are stuck first
+	@deploy/local/saga --list
 rotate-keys: ## sign access tokens with a new key; nobody is signed out
 	@deploy/local/rotate-keys
 

@@ -15,6 +15,7 @@
 \getenv souk_orders_password SOUK_ORDERS_PASSWORD
 \getenv souk_payments_password SOUK_PAYMENTS_PASSWORD
 \getenv souk_cron_password SOUK_CRON_PASSWORD
+\getenv souk_ops_password SOUK_OPS_PASSWORD
 \getenv souk_stripe_sim_password SOUK_STRIPE_SIM_PASSWORD
 
 \set ON_ERROR_STOP on
@@ -33,7 +34,7 @@ BEGIN;
 CREATE TEMP TABLE login (role name, password text, generic_plans boolean) ON COMMIT DROP;
 -- A plan made for any value is right where every statement goes by a key, and
 -- saves planning again on each new connection.  It is wrong for lists with
--- optional filters, which the other three contexts have.
+-- optional filters, which the other four contexts have.
 INSERT INTO login VALUES
 	('souk_gateway', :'souk_gateway_password', true),
 	('souk_users', :'souk_users_password', false),
@@ -41,6 +42,7 @@ INSERT INTO login VALUES
 	('souk_orders', :'souk_orders_password', false),
 	('souk_payments', :'souk_payments_password', true),
 	('souk_cron', :'souk_cron_password', true),
+	('souk_ops', :'souk_ops_password', false),
 	('souk_stripe_sim', :'souk_stripe_sim_password', true);
 
 SELECT format('CREATE ROLE %I', role)
@@ -81,5 +83,5 @@ SELECT format('CREATE DATABASE %I OWNER souk_owner TEMPLATE template0'
 
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname),
        format('GRANT CONNECT ON DATABASE %I TO souk_gateway, souk_users, souk_catalog,'
-	' souk_orders, souk_payments, souk_cron, souk_stripe_sim', datname)
+	' souk_orders, souk_payments, souk_cron, souk_ops, souk_stripe_sim', datname)
   FROM pg_database WHERE datdba = 'souk_owner'::regrole \gexec

@@ -79,6 +79,27 @@ const struct shape order_change_shape = {
 		OUT(created_at, TIME,   "When")),
 };
 
+const struct shape refund_shape = {
+	.name = "Refund",
+	.doc = "Money of an order that goes back",
+	.fields = FIELDS(
+		OUT(id,               ID,     "The refund"),
+		OUT(order_id,         ID,     "Whose money it is", .example = "1"),
+		OUT(stripe_refund_id, STR,    "Stripe's refund; null until Stripe has been reached",
+		    .nullable = true, .example = "\"re_3Sx1bKSoukExample\""),
+		OUT(stripe_payment_intent_id, STR, "What it refunds",
+		    .example = "\"pi_3Sx1bKSoukExample\""),
+		OUT(amount,           MONEY,  "How much", .example = "\"10.00\""),
+		OUT(currency,         STR,    "ISO 4217", .example = "\"USD\""),
+		OUT(reason,           CHOICE, "Why", .choices = REFUND_REASONS, .nullable = true),
+		OUT(status,           CHOICE, "What became of it: a pending one is seen to"
+		    " without being asked for again", .choices = REFUND_STATUSES,
+		    .example = "\"succeeded\""),
+		OUT(failure_reason,   STR,    "Why it failed", .nullable = true),
+		OUT(created_at,       TIME,   "When it was asked for"),
+		OUT(updated_at,       TIME,   "When it last changed")),
+};
+
 const struct shape payment_shape = {
 	.name = "Payment",
 	.doc = "What became of an order's money",
@@ -96,5 +117,6 @@ const struct shape payment_shape = {
 		    .example = "\"insufficient_funds\""),
 		OUT(error_message,  STR,    "The same in words", .nullable = true),
 		OUT(created_at,     TIME,   "When it was asked for"),
-		OUT(updated_at,     TIME,   "When it last changed")),
+		OUT(updated_at,     TIME,   "When it last changed"),
+		OUT_OBJECT(refunds, refund_shape, "What goes back, or was to", .many = true)),
 };

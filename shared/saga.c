@@ -1,33 +1,24 @@
-#include "saga.h"
 #include "lease.h"
-#include "stripe.h"
+#include "saga_steps.h"
 
 #include <string.h>
 #include <time.h>
 
-COUNTER(created, "saga_steps_total", "step=\"create_intent\",outcome=\"done\"",
-    "Steps of sagas by how they ended");
-COUNTER(paid, "saga_steps_total", "step=\"await_payment\",outcome=\"done\"",
-    "Steps of sagas by how they ended");
-COUNTER(undone, "saga_steps_total", "step=\"create_intent\",outcome=\"compensated\"",
-    "Steps of sagas by how they ended");
-COUNTER(refunded, "saga_steps_total", "step=\"refund_payment\",outcome=\"done\"",
-    "Steps of sagas by how they ended");
 COUNTER(retried, "saga_retries_total", "", "Steps to be tried again later");
 COUNTER(fenced, "saga_fenced_total", "", "Transitions refused to a driver without a lease");
 COUNTER(died, "saga_dead_total", "", "Sagas that need an operator");
+COUNTER(strange, "saga_unknown_total", "", "Claimed sagas at a step that this program does not have");
+#define SECONDS_OF(kind, version, step, state, act)			\
+	HISTOGRAM(act##_seconds, "saga_step_duration_seconds",		\
+	    SAGA_LABELS(kind, step, state), "How long a try of a step took");
+SAGA_STEPS(SECONDS_OF)
 
 enum {
-	FIRST_LOOK_S = 60,		/* at a payment nobody has told us of */
-	LAST_LOOK_S = 600,
-	PROCESSING_LOOK_S = 30,
 	LOOK_MS = 2000,			/* for alarms that others should see to */
 	FIRST_BACKOFF_MS = 400,
 	MAX_BACKOFF_MS = 30000,
-	DENIED_BACKOFF_MS = 60000,	/* a wrong key is mended by people */
-	KEY_LIFE_S = 23 * 3600,		/* Stripe may forget a key after 24 h */
-	CANCEL_PATIENCE_S = 24 * 3600,
-	REFUND_PATIENCE_S = 72 * 3600
+	DENIED_BACKOFF_MS = 60000,	/* a wrong key is mended by people ... */
+	UNKNOWN_BACKOFF_S = 60		/* and an old program by a new one */
 };
 
 QUERY(claim_order,
@@ -35,30 +26,18 @@ QUERY(claim_order,
 QUERY(next_alarm,
 	"SELECT orders.saga_next_ms() AS ms");
 QUERY(claim_due,
-	"SELECT * FROM orders.saga_claim($1, $2, $3, $4)");
-QUERY(intent_created,
-	"SELECT orders.saga_intent_created_v1($1, $2, $3, $4, $5) AS outcome");
-QUERY(wait_longer,
-	"SELECT orders.saga_wait_v1($1, $2, $3) AS outcome");
+	"SELECT * FROM orders.saga_claim($1, $2, $3, $4, $5)");
+QUERY(give_back,
+	"SELECT orders.saga_give_back($1, $2, $3, $4) AS outcome");
 QUERY(retry_later,
 	"SELECT orders.saga_retry_v1($1, $2, $3, $4, $5) AS outcome");
 QUERY(stop_saga,
 	"SELECT orders.saga_stop_v1($1, $2, $3, $4) AS outcome");
-QUERY(start_compensation,
-	"SELECT orders.saga_compensate_v1($1, $2, $3, $4) AS outcome");
-QUERY(end_compensation,
-	"SELECT orders.saga_compensated_v1($1, $2, $3) AS outcome");
-QUERY(payment_succeeded,
-	"SELECT orders.payment_succeeded_v1($1, $2, $3, $4, $5, $6) AS outcome");
-QUERY(payment_failed,
-	"SELECT orders.payment_failed_v1($1, $2, $3, $4) AS outcome");
-QUERY(payment_processing,
-	"SELECT orders.payment_processing_v1($1, $2) AS outcome");
-QUERY(refund_made,
-	"SELECT orders.saga_refunded_v1($1, $2, $3, $4) AS outcome");
+QUERY(being_undone,
+	"SELECT orders.is_being_undone($1) AS is_busy");
 
-static const char *
-outcome_of(const struct row *row)
+const char *
+saga_outcome(const struct row *row)
 {
 	const char *outcome = row_text(row, "outcome");
 
@@ -82,344 +61,89 @@ saga_of(struct req *rq, const struct row *row)
 		.nonce = row_text(row, "nonce"), .generation = row_text(row, "key_generation"),
 		.intent = row_text(row, "intent"), .amount = row_text(row, "amount"),
 		.currency = row_text(row, "currency"), .subject = row_text(row, "subject"),
-		.user = row_text(row, "user_id"), .attempt = row_int(row, "attempt"),
-		.age_s = row_int(row, "age_s"), .seconds_left = row_int(row, "seconds_left"),
+		.refund = row_text(row, "stripe_refund_id"),
+		.refund_reason = row_text(row, "refund_reason"),
+		.refund_status = row_text(row, "refund_status"),
+		.user = row_text(row, "user_id"), .version = row_int(row, "version"),
+		.attempt = row_int(row, "attempt"), .age_s = row_int(row, "age_s"),
+		.tried_s = row_int(row, "tried_s"), .seconds_left = row_int(row, "seconds_left"),
 		.past_deadline = row_bool(row, "past_deadline"),
 	};
 	return s;
 }
 
-static const char *
-key_for(struct req *rq, const struct saga *s, const char *what)
+const char *
+saga_key(struct req *rq, const struct saga *s, const char *what)
 {
 	return fmt(rq, "order-%s-%s-%s", s->order, s->nonce, what);
 }
 
-static const char *
-die(struct req *rq, const struct saga *s, const char *problem)
+const char *
+saga_die(struct req *rq, const struct saga *s, const char *problem)
 {
 	log_line(LOG_ERROR, "a saga needs an operator", "saga", s->id, "order", s->order,
 	    "step", s->step, "problem", problem, NULL);
 	metric_add(&died, 1);
-	return outcome_of(db_one(rq, &stop_saga, s->id, s->epoch, "dead", problem));
+	return saga_outcome(db_one(rq, &stop_saga, s->id, s->epoch, "dead", problem));
 }
 
-static const char *
-retry(struct req *rq, const struct saga *s, const struct stripe_reply *r, bool new_key)
+const char *
+saga_retry(struct req *rq, const struct saga *s, const struct stripe_reply *r, bool new_key)
 {
 	int64_t delay = r->outcome == STRIPE_DENIED ? DENIED_BACKOFF_MS :
 	    lease_backoff_ms(s->attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
 
 	metric_add(&retried, 1);
-	return outcome_of(db_one(rq, &retry_later, s->id, s->epoch, text(rq, delay),
+	return saga_outcome(db_one(rq, &retry_later, s->id, s->epoch, text(rq, delay),
 	    r->problem, new_key ? "true" : "false"));
 }
 
-/* What a succeeded intent says, to the one function that believes it. */
-static const char *
-take_payment(struct req *rq, const char *order, const cJSON *intent)
+/* The graph: who acts at which step of which kind. */
+static const struct step {
+	const char *kind;
+	int64_t version;
+	const char *step, *state;
+	const char *(*act)(struct req *, struct saga *);
+	struct metric *seconds;
+} steps[] = {
+#define STEP_OF(kind, version, step, state, act)			\
+	{ #kind, version, #step, #state, act, &act##_seconds },
+	SAGA_STEPS(STEP_OF)
+};
+enum { STEPS = sizeof(steps) / sizeof(*steps) };
+
+static const struct step *
+step_of(const struct saga *s)
 {
-	const char *outcome = outcome_of(db_one(rq, &payment_succeeded, order,
-	    stripe_id(intent),
-	    stripe_text(cJSON_GetObjectItemCaseSensitive(intent, "metadata"), "nonce"),
-	    stripe_amount(intent, "amount_received"), stripe_text(intent, "currency"),
-	    stripe_text(intent, "payment_method")));
-
-	if (one_of(outcome, "paid", "retaken"))
-		metric_add(&paid, 1);
-	if (one_of(outcome, "retaken"))
-		cache_purge(rq, "products");
-	if (one_of(outcome, "mismatch", "unknown"))
-		log_line(LOG_ERROR, "a payment does not fit its order", "order", order,
-		    "intent", stripe_text(intent, "id"), "outcome", outcome, NULL);
-	return outcome;
-}
-
-static bool
-is_ours(const struct saga *s, const cJSON *intent)
-{
-	const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(intent, "metadata");
-	const char *order = stripe_text(metadata, "order_id");
-	const char *nonce = stripe_text(metadata, "nonce");
-
-	return order != NULL && nonce != NULL && strcmp(order, s->order) == 0 &&
-	    strcmp(nonce, s->nonce) == 0;
-}
-
-/* An intent that was made though Stripe never told us: by its metadata. */
-static const cJSON *
-find_intent(struct req *rq, const struct saga *s)
-{
-	enum { MAX_PAGES = 50, CLOCKS_APART_S = 300 };
-	const char *since = text(rq, (int64_t)time(NULL) - s->age_s - CLOCKS_APART_S);
-	const char *after = "";
-
-	for (int page = 0; page < MAX_PAGES; page++) {
-		struct stripe_reply r = stripe_get(rq, fmt(rq,
-		    "/v1/payment_intents?limit=100&created[gte]=%s%s", since, after));
-		const cJSON *intent, *last = NULL;
-
-		cJSON_ArrayForEach(intent, cJSON_GetObjectItemCaseSensitive(r.body, "data")) {
-			if (is_ours(s, intent) && stripe_id(intent) != NULL)
-				return intent;
-			last = intent;
-		}
-		if (stripe_id(last) == NULL || !cJSON_IsTrue(
-		    cJSON_GetObjectItemCaseSensitive(r.body, "has_more")))
-			break;
-		after = fmt(rq, "&starting_after=%s", stripe_id(last));
-	}
+	for (size_t i = 0; i < STEPS; i++)
+		if (strcmp(steps[i].kind, s->kind) == 0 && steps[i].version == s->version &&
+		    strcmp(steps[i].step, s->step) == 0 && strcmp(steps[i].state, s->state) == 0)
+			return &steps[i];
 	return NULL;
 }
 
-/* An answer that is about no intent, or not about this one, is none. */
-static struct stripe_reply
-about(struct stripe_reply r, const char *intent)
-{
-	const char *id = stripe_id(r.body);
-
-	if (r.outcome == STRIPE_OK && (id == NULL || (intent != NULL && strcmp(id, intent) != 0))) {
-		r.outcome = STRIPE_AWAY;
-		r.body = NULL;
-		r.problem = "the answer is about something else";
-	}
-	return r;
-}
-
-static struct stripe_reply
-look_up(struct req *rq, const char *intent)
-{
-	return about(stripe_get(rq, fmt(rq, "/v1/payment_intents/%s", intent)), intent);
-}
-
-static struct stripe_reply
-create_intent(struct req *rq, const struct saga *s)
-{
-	char currency[4] = "";
-
-	for (int i = 0; i < 3 && s->currency[i] != '\0'; i++)
-		currency[i] = (char)(s->currency[i] | 0x20);
-	return about(stripe_post(rq, "/v1/payment_intents",
-	    key_for(rq, s, fmt(rq, "intent-%s", s->generation)),
-	    (const struct stripe_field[]){
-		{ "amount", s->amount },
-		{ "currency", currency },
-		{ "automatic_payment_methods[enabled]", "true" },
-		{ "description", fmt(rq, "Order %s", s->order) },
-		{ "metadata[order_id]", s->order },
-		{ "metadata[nonce]", s->nonce },
-		{ NULL, NULL } }), NULL);
-}
-
+/* Those that can be driven here, as a Postgres array. */
 static const char *
-compensate(struct req *rq, struct saga *s, const char *cause)
+known_steps(struct req *rq)
 {
-	const char *outcome = outcome_of(db_one(rq, &start_compensation, s->id, s->epoch,
-	    cause, text(rq, SAGA_LEASE_S)));
+	const char *list = "";
 
-	if (strcmp(outcome, "compensating") != 0)
-		return outcome;
-	s->state = "compensating";
-	s->step = "create_intent";
-	s->attempt = 0;
-	return NULL;		/* go on */
+	for (size_t i = 0; i < STEPS; i++)
+		list = fmt(rq, "%s%s%s/%lld/%s", list, i == 0 ? "" : ",", steps[i].kind,
+		    (long long)steps[i].version, steps[i].step);
+	return fmt(rq, "{%s}", list);
 }
 
+/* Claimed by its order or its id; a newer program has begun it. */
 static const char *
-checkpoint_intent(struct req *rq, struct saga *s, const cJSON *intent)
+leave_to_others(struct req *rq, const struct saga *s)
 {
-	const struct query *query = s->checkpoint != NULL ? s->checkpoint : &intent_created;
-	const struct row *row = db_one(rq, query, s->id, s->epoch,
-	    stripe_text(intent, "id"), stripe_text(intent, "client_secret"),
-	    text(rq, FIRST_LOOK_S));
-	const char *outcome = outcome_of(row);
-
-	s->answer = row_text(row, "answer");
-	fault_point("intent_after_checkpoint");
-	if (strcmp(outcome, "waiting") == 0)
-		metric_add(&created, 1);
-	return outcome;
+	log_line(LOG_ERROR, "a saga is at a step that this program does not have",
+	    "saga", s->id, "kind", s->kind, "step", s->step, NULL);
+	metric_add(&strange, 1);
+	return saga_outcome(db_one(rq, &give_back, s->id, s->epoch, text(rq, UNKNOWN_BACKOFF_S),
+	    "the program that had it does not know this step"));
 }
-
-static const char *
-step_create_intent(struct req *rq, struct saga *s)
-{
-	struct stripe_reply r;
-	const cJSON *found;
-
-	if (s->past_deadline)
-		return compensate(rq, s, "The payment could not be set up in time");
-	fault_point("intent_before_call");
-	r = create_intent(rq, s);
-	fault_point("intent_after_call");
-	if (r.outcome == STRIPE_OK)
-		return checkpoint_intent(rq, s, r.body);
-	if (r.outcome == STRIPE_REFUSED)
-		return compensate(rq, s, fmt(rq, "The payment was refused: %s", r.problem));
-	/* Stripe repeats a fault of its own for ever under the same key; what it
-	 * may have done under it is looked for before another key is used. */
-	if (r.replayed && r.status >= 500 && (found = find_intent(rq, s)) != NULL)
-		return checkpoint_intent(rq, s, found);
-	return retry(rq, s, &r, r.replayed && r.status >= 500);
-}
-
-static int64_t
-next_look_s(const struct saga *s)
-{
-	return s->age_s < FIRST_LOOK_S ? FIRST_LOOK_S :
-	    s->age_s > LAST_LOOK_S ? LAST_LOOK_S : s->age_s;
-}
-
-static const char *
-apply_intent(struct req *rq, const char *order, const cJSON *intent)
-{
-	const char *status = stripe_text(intent, "status");
-	const cJSON *error = cJSON_GetObjectItemCaseSensitive(intent, "last_payment_error");
-	const char *code = stripe_text(error, "decline_code");
-
-	if (one_of(status, "succeeded"))
-		return take_payment(rq, order, intent);
-	if (one_of(status, "processing"))
-		db_run(rq, &payment_processing, order, stripe_text(intent, "id"));
-	else if (cJSON_IsObject(error))
-		db_run(rq, &payment_failed, order, stripe_text(intent, "id"),
-		    code != NULL ? code : stripe_text(error, "code"),
-		    stripe_text(error, "message"));
-	return status == NULL ? "unknown" : status;
-}
-
-static const char *
-step_await_payment(struct req *rq, struct saga *s)
-{
-	struct stripe_reply r = look_up(rq, s->intent);
-	const char *status;
-	int64_t look = next_look_s(s);
-
-	if (r.outcome == STRIPE_REFUSED)
-		return compensate(rq, s, fmt(rq, "The payment is gone: %s", r.problem));
-	if (r.outcome != STRIPE_OK)
-		return retry(rq, s, &r, false);
-	status = apply_intent(rq, s->order, r.body);
-	if (one_of(status, "paid", "already", "retaken", "refunding"))
-		return status;
-	if (one_of(status, "mismatch", "unknown"))
-		return die(rq, s, "the payment does not fit the order");
-	if (one_of(status, "canceled"))
-		return compensate(rq, s, "The payment was cancelled");
-	if (one_of(status, "processing"))
-		look = PROCESSING_LOOK_S;
-	else if (s->past_deadline)
-		return compensate(rq, s, "Not paid in time");
-	return outcome_of(db_one(rq, &wait_longer, s->id, s->epoch, text(rq, look)));
-}
-
-static const char *
-compensated(struct req *rq, const struct saga *s)
-{
-	const char *outcome = outcome_of(db_one(rq, &end_compensation, s->id, s->epoch,
-	    s->intent));
-
-	fault_point("compensate_after_commit");
-	if (strcmp(outcome, "compensated") == 0) {
-		metric_add(&undone, 1);
-		cache_purge(rq, "products");	/* their stock is back */
-	}
-	return outcome;
-}
-
-/* Cancelling is where Stripe decides between us and the buyer: either the
- * intent is cancelled and can never be paid, or it says what else it is. */
-static const char *
-cancel_intent(struct req *rq, const struct saga *s)
-{
-	const cJSON *intent;
-	const char *status, *code;
-	struct stripe_reply r;
-
-	fault_point("compensate_before_cancel");
-	r = stripe_post(rq, fmt(rq, "/v1/payment_intents/%s/cancel", s->intent),
-	    key_for(rq, s, fmt(rq, "cancel-%s", s->epoch)),
-	    (const struct stripe_field[]){
-		{ "cancellation_reason", "abandoned" }, { NULL, NULL } });
-	fault_point("compensate_after_cancel");
-	code = stripe_text(r.error, "code");
-	intent = r.outcome == STRIPE_OK ? r.body
-	    : cJSON_GetObjectItemCaseSensitive(r.error, "payment_intent");
-	status = stripe_text(intent, "status");
-	if (one_of(status, "canceled") || (r.status == 404 && one_of(code, "resource_missing")))
-		return compensated(rq, s);
-	if (one_of(status, "succeeded"))
-		return take_payment(rq, s->order, intent);
-	if (r.problem == NULL)
-		r.problem = fmt(rq, "the intent is %s", status == NULL ? "unknown" : status);
-	return retry(rq, s, &r, false);
-}
-
-static const char *
-step_compensate(struct req *rq, struct saga *s)
-{
-	struct stripe_reply r;
-	const cJSON *intent;
-
-	if (s->age_s > CANCEL_PATIENCE_S)
-		return die(rq, s, "the payment could not be cancelled for a day");
-	if (s->intent == NULL) {
-		/* In doubt: the call may have been made.  Making it again finds out. */
-		if (s->age_s > KEY_LIFE_S) {
-			intent = find_intent(rq, s);
-		} else {
-			r = create_intent(rq, s);
-			if (r.outcome == STRIPE_DENIED || r.outcome == STRIPE_AWAY) {
-				intent = r.replayed ? find_intent(rq, s) : NULL;
-				if (intent == NULL)
-					return retry(rq, s, &r, r.replayed);
-			} else {
-				intent = r.body;
-			}
-		}
-		s->intent = stripe_id(intent);
-		if (s->intent == NULL)
-			return compensated(rq, s);	/* there never was one */
-	}
-	return cancel_intent(rq, s);
-}
-
-static const char *
-step_refund(struct req *rq, struct saga *s)
-{
-	struct stripe_reply r;
-	const char *outcome, *refund;
-
-	fault_point("refund_before_call");
-	r = stripe_post(rq, "/v1/refunds", key_for(rq, s, fmt(rq, "refund-%s", s->id)),
-	    (const struct stripe_field[]){
-		{ "payment_intent", s->subject },
-		{ "amount", s->amount },
-		{ "metadata[order_id]", s->order },
-		{ NULL, NULL } });
-	fault_point("refund_after_call");
-	refund = stripe_id(r.body);
-	if (one_of(stripe_text(r.error, "code"), "charge_already_refunded"))
-		refund = s->subject;
-	if (refund == NULL)
-		return s->age_s > REFUND_PATIENCE_S || r.outcome == STRIPE_REFUSED
-		    ? die(rq, s, r.problem) : retry(rq, s, &r, false);
-	outcome = outcome_of(db_one(rq, &refund_made, s->id, s->epoch, refund, s->amount));
-	if (strcmp(outcome, "refunded") == 0)
-		metric_add(&refunded, 1);
-	return outcome;
-}
-
-/* The graph: who acts in which state of which kind. */
-static const struct step {
-	const char *kind, *state;
-	const char *(*act)(struct req *, struct saga *);	/* NULL: go on */
-} steps[] = {
-	{ "order",  "running",      step_create_intent },
-	{ "order",  "waiting",      step_await_payment },
-	{ "order",  "compensating", step_compensate },
-	{ "refund", "running",      step_refund },
-};
 
 const char *
 saga_drive(struct req *rq, struct saga *s)
@@ -427,15 +151,13 @@ saga_drive(struct req *rq, struct saga *s)
 	const char *outcome = NULL;
 
 	while (outcome == NULL && !req_failed(rq)) {
-		const struct step *step = NULL;
+		const struct step *step = step_of(s);
+		uint64_t start = now_us();
 
-		for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-			if (strcmp(steps[i].kind, s->kind) == 0 &&
-			    strcmp(steps[i].state, s->state) == 0)
-				step = &steps[i];
 		if (step == NULL)
-			return "finished";
+			return leave_to_others(rq, s);
 		outcome = step->act(rq, s);
+		metric_observe_us(step->seconds, now_us() - start);
 	}
 	return outcome == NULL ? "failed" : outcome;
 }
@@ -449,12 +171,16 @@ saga_drive_order(struct req *rq, const char *order)
 	return s == NULL ? "busy" : saga_drive(rq, s);
 }
 
-const char *
-saga_sync(struct req *rq, const char *order, const char *intent)
+void
+saga_wait_undone(struct req *rq, const char *order)
 {
-	struct stripe_reply r = look_up(rq, intent);
+	enum { PATIENCE_US = 4000000, LOOK_US = 30000 };
+	const struct timespec pause = { 0, LOOK_US * 1000 };
+	uint64_t start = now_us();
 
-	return r.outcome == STRIPE_OK ? apply_intent(rq, order, r.body) : NULL;
+	while (row_bool(db_one(rq, &being_undone, order), "is_busy") &&
+	    now_us() - start < PATIENCE_US)
+		nanosleep(&pause, NULL);
 }
 
 const struct shape saga_run_shape = {
@@ -485,6 +211,7 @@ saga_sweep(struct req *rq, int n, bool expired)
 	enum { SWEEP_US = 20000000 };
 	uint64_t end = now_us() + SWEEP_US;
 	struct json *answer = json_new(rq);
+	const char *known = known_steps(rq);
 	int driven = 0;
 
 	json_open(answer, '{');
@@ -492,7 +219,7 @@ saga_sweep(struct req *rq, int n, bool expired)
 	json_open(answer, '[');
 	while (driven < n && now_us() < end && !req_failed(rq)) {
 		struct saga *s = saga_of(rq, db_one(rq, &claim_due, lease_owner(rq), "1",
-		    text(rq, SAGA_LEASE_S), expired ? "true" : "false"));
+		    text(rq, SAGA_LEASE_S), expired ? "true" : "false", known));
 
 		if (s == NULL)
 			break;

@@ -1,12 +1,14 @@
 /*
- * saga.h -- carries an order from placed to paid, or undoes it.
+ * saga.h -- carries an order from placed to paid, or undoes it; and money back.
  *
  *   reserve_stock -> create_intent -> await_payment -> done
  *         ^               |                |
  *         +---------------+----------------+   compensation, in reverse
  *
- * This file's table and functions own the graph and all policy: steps, delays,
- * how long to go on.  The transitions are SQL functions (schema/005_orders.sql),
+ *   refund_payment -> await_refund -> done
+ *
+ * Its files own the graph and all policy: steps, delays, how long to go on.
+ * The transitions are SQL functions (schema/005_orders.sql, 100_refunds.sql),
  * each one statement that checks the saga's epoch, so that a driver that has
  * lost its lease changes nothing.  No transaction is open during a call to
  * Stripe, and each call carries a key derived from the saga, so that repeating
@@ -24,7 +26,9 @@ enum { SAGA_LEASE_S = 20 };
 struct saga {
 	const char *id, *order, *kind, *state, *step, *epoch, *nonce, *generation;
 	const char *intent, *amount, *currency, *subject, *user;
-	int64_t attempt, age_s, seconds_left;
+	/* Of a refund, which is the subject: Stripe's id of it, ... */
+	const char *refund, *refund_reason, *refund_status;
+	int64_t version, attempt, age_s, tried_s, seconds_left;
 	bool past_deadline;
 	/* Where a driver has to answer with the order, the query to checkpoint the
 	 * intent with: orders.saga_intent_created_v1()'s arguments, and a column
@@ -45,6 +49,10 @@ const char	*saga_drive(struct req *, struct saga *);
 
 /* Takes over the saga of an order nobody is at work on, and drives it. */
 const char	*saga_drive_order(struct req *, const char *order);
+
+/* While somebody else undoes the order: waits a little, to answer with how it
+ * ended. */
+void		 saga_wait_undone(struct req *, const char *order);
 
 /* Looks the order's intent up at Stripe and applies what it says.  NULL when
  * Stripe does not answer. */

@@ -20,7 +20,7 @@ static const struct shape movement_shape = {
 		OUT(id,         ID,     "The entry"),
 		OUT(product_id, ID,     "The product", .example = "1"),
 		OUT(kind,       CHOICE, "A person's adjustment, or what an order did",
-		    .choices = CHOICES("adjusted", "reserved", "released", "sold")),
+		    .choices = CHOICES("adjusted", "reserved", "released", "sold", "returned")),
 		OUT(quantity,   INT,    "How many units it is about", .example = "2"),
 		OUT(change,     INT,    "By how much what can be ordered changed; selling what"
 		    " was reserved changes nothing", .example = "-2"),

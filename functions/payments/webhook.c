@@ -62,7 +62,8 @@ receive_webhook(struct req *rq)
 	    "outcome");
 	fault_point("webhook_after_commit");
 	metric_add(one_of(outcome, "duplicate") ? &repeated : &ingested, 1);
-	if (one_of(outcome, "retaken"))
+	/* Goods may have moved. */
+	if (one_of(outcome, "retaken", "refunding", "refund_succeeded", "refund_failed"))
 		cache_purge(rq, "products");
 	if (one_of(outcome, "mismatch", "unknown"))
 		log_line(LOG_ERROR, "a webhook does not fit its order", "event", id,

@@ -41,6 +41,8 @@ authenticate(struct req *rq)
 	const char *url = row_text(back, "return_url");
 	struct sim_call c;
 
+	if (!sim_is_of_own_page(rq))
+		return fail(rq, ERR_FORBIDDEN);
 	if (!sim_read_call(rq, &c, SIM_ANYONE, params))
 		return c.refusal;
 	outcome = sim_execute(rq, &c, "authenticate_intent", in->id);

@@ -5,8 +5,6 @@
  */
 #include "sim.h"
 
-#include <string.h>
-
 struct input { const char *id; };
 
 QUERY(challenge, "SELECT amount, currency FROM stripe_sim.challenge($1)");
@@ -17,7 +15,7 @@ ENDPOINT(authenticate_page) = {
 	.summary = "The bank's page",
 	.access  = ACCESS_PUBLIC,
 	.rate    = RATE_NONE,
-	.raw_body = true,
+	.media_type = "text/html",
 	SIM_ID("The payment intent"),
 };
 
@@ -26,16 +24,16 @@ authenticate_page(struct req *rq)
 {
 	const struct input *in = req_input(rq);
 	const struct row *asked = db_one(rq, &challenge, in->id);
-	const char *page;
 
 	if (asked == NULL)
 		return fail(rq, ERR_NOT_FOUND);
-	page = fmt(rq, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-	    "<title>3-D Secure</title><h1>Your bank asks</h1>"
-	    "<p>Do you want to pay %s %s?</p><form method=\"post\">"
-	    "<button name=\"outcome\" value=\"succeed\">Complete</button> "
-	    "<button name=\"outcome\" value=\"fail\">Fail</button></form></html>\n",
-	    row_text(asked, "amount"), row_text(asked, "currency"));
-	reply_header(rq, "Content-Security-Policy", "default-src 'none'");
-	return reply_bytes(rq, 200, "text/html; charset=utf-8", page, strlen(page));
+	return sim_page(rq, "text/html; charset=utf-8", fmt(rq, "<!doctype html><html lang=\"en\">"
+	    "<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+	    "<title>3-D Secure</title><link rel=\"stylesheet\" href=\"/simulator/page.css\">"
+	    "<main class=\"bank\"><h1>Your bank asks</h1><p>Do you want to pay"
+	    " <strong>%s %s</strong>?</p><form method=\"post\">"
+	    "<button class=\"good\" name=\"outcome\" value=\"succeed\">Complete</button> "
+	    "<button class=\"bad\" name=\"outcome\" value=\"fail\">Fail</button></form>"
+	    "<p class=\"quiet\">A test: the simulator plays the bank.</p></main></html>\n",
+	    row_text(asked, "amount"), row_text(asked, "currency")));
 }

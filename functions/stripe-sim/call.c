@@ -10,8 +10,8 @@
 
 enum { MAX_KEY = 255 };
 
-static const char *
-new_request_id(struct req *rq)
+const char *
+sim_new_request_id(struct req *rq)
 {
 	static const char letters[] =
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -56,6 +56,10 @@ static bool
 refuse(struct req *rq, struct sim_call *c, const struct sim_error *error)
 {
 	c->refusal = sim_fail(rq, c->request_id, error);
+	if (c->key != NULL) {
+		reply_header(rq, "Original-Request", c->request_id);
+		reply_header(rq, "Stripe-Should-Retry", "false");
+	}
 	return false;
 }
 
@@ -161,7 +165,7 @@ params_are_good(struct req *rq, struct sim_call *c, const struct sim_param *para
 bool
 sim_begin_call(struct req *rq, struct sim_call *c, enum sim_caller caller)
 {
-	*c = (struct sim_call){ .request_id = new_request_id(rq) };
+	*c = (struct sim_call){ .request_id = sim_new_request_id(rq) };
 	reply_header(rq, "Request-Id", c->request_id);
 	read_target(rq, c);
 	return version_is_sound(rq, c) && key_is_good(rq, c, caller);

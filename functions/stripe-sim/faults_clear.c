@@ -19,9 +19,7 @@ ENDPOINT(clear_faults) = {
 static struct status
 clear_faults(struct req *rq)
 {
-	const char *key;
-
-	if (sim_key(rq, &key) != SIM_KEY_SECRET)
+	if (!sim_may_control(rq))
 		return fail(rq, ERR_UNAUTHENTICATED);
 	return reply_row(rq, 200, db_one(rq, &clear));
 }

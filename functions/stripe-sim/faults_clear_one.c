@@ -23,9 +23,8 @@ static struct status
 clear_fault(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	const char *key;
 
-	if (sim_key(rq, &key) != SIM_KEY_SECRET)
+	if (!sim_may_control(rq))
 		return fail(rq, ERR_UNAUTHENTICATED);
 	return reply_row(rq, 200, db_one(rq, &clear_one, in->id));
 }

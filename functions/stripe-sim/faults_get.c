@@ -17,9 +17,7 @@ ENDPOINT(get_faults) = {
 static struct status
 get_faults(struct req *rq)
 {
-	const char *key;
-
-	if (sim_key(rq, &key) != SIM_KEY_SECRET)
+	if (!sim_may_control(rq))
 		return fail(rq, ERR_UNAUTHENTICATED);
 	return reply_row(rq, 200, db_one(rq, &faults));
 }

@@ -13,8 +13,16 @@
  *   webhook_duplicate  sent twice, the second time ms later
  *   webhook_reorder    held back for ms, then sent last one first
  *   webhook_drop       never sent
+ *   event_twice        two events of one change, each with an id of its own
+ *   settle_delay       what Stripe does by itself (a charge's balance transaction,
+ *                      the end of a refund or a debit) comes ms later
+ *
+ * The last two go by the path of the payment intent that they are about.
  */
 #include "sim.h"
+
+/* Who waits occupies a worker. */
+enum { MOST_MS_OF_CALL = 8000 };
 
 struct input {
 	const char *kind, *method, *path, *event_type, *endpoint, *reason;
@@ -35,13 +43,14 @@ ENDPOINT(set_fault) = {
 		BODY(kind,       CHOICE, "What goes wrong", .required = true,
 		    .choices = CHOICES("rate_limit", "error_before", "delay", "error_after",
 		    "stall", "drop", "webhook_delay", "webhook_duplicate", "webhook_reorder",
-		    "webhook_drop")),
+		    "webhook_drop", "event_twice", "settle_delay")),
 		BODY(method,     CHOICE, "Only in calls of this method",
 		    .choices = CHOICES("GET", "POST", "DELETE")),
 		BODY(path,       STR, "Only in calls of paths that begin so", .max = 255),
 		BODY(event_type, STR, "Only for these events; may end in .*", .max = 100),
 		BODY(endpoint,   STR, "Only to this webhook endpoint", .max = 255),
-		BODY(ms,         INT, "Milliseconds, where time matters", .max = 8000, .preset = 0),
+		BODY(ms,         INT, "Milliseconds, where time matters; a call may be held up for"
+		    " 8000", .max = 3600000, .preset = 0),
 		BODY(times,      INT, "How often; absent, always", .max = 1000000, .preset = 0),
 		BODY(reason,     CHOICE, "The kind of limit, for rate_limit",
 		    .choices = CHOICES("global-rate", "endpoint-rate", "global-concurrency",
@@ -53,10 +62,11 @@ static struct status
 set_fault(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	const char *key;
 
-	if (sim_key(rq, &key) != SIM_KEY_SECRET)
+	if (!sim_may_control(rq))
 		return fail(rq, ERR_UNAUTHENTICATED);
+	if (one_of(in->kind, "delay", "stall") && in->ms > MOST_MS_OF_CALL)
+		return fail_field(rq, "ms", "too_large", "A call may be held up for 8000");
 	return reply_row(rq, 201, db_one(rq, &set, in->kind, in->method, in->path,
 	    in->event_type, in->endpoint, text(rq, in->ms), in->reason, text(rq, in->times)));
 }

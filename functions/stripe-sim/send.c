@@ -17,7 +17,7 @@ SETTING_INT(timeout_ms, "SIM_WEBHOOK_TIMEOUT_MS", 5000, 100, 20000,
 enum { BATCH = 20, BATCH_MS = 1000, LEASE_MARGIN_S = 3, AFTER_REPLY_MS = 2000 };
 
 QUERY(claim,
-	"SELECT delivery, endpoint, url, secret, body"
+	"SELECT delivery, endpoint, url, secret, old_secret, body"
 	"  FROM stripe_sim.claim_deliveries($1, $2, $3)");
 
 QUERY(finish, "SELECT stripe_sim.finish_deliveries($1, $2, $3)");
@@ -33,21 +33,28 @@ now_ms(void)
 
 /* The key is the whole secret, its prefix included. */
 static const char *
-signature(struct req *rq, const char *secret, const char *body)
+mac(struct req *rq, const char *secret, const char *message)
 {
-	long long t = (long long)time(NULL);
-	const char *message = fmt(rq, "%lld.%s", t, body);
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
 	unsigned n = 0;
 
 	HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)message,
 	    strlen(message), digest, &n);
-	for (unsigned i = 0; i < n; i++) {
-		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
-	return fmt(rq, "Stripe-Signature: t=%lld,v1=%s", t, hex);
+	return sim_hex(rq, digest, n);
+}
+
+/* A v1 for each secret that counts, and a v0 that nobody must believe: test
+ * events carry one. */
+static const char *
+signature(struct req *rq, const struct row *d)
+{
+	long long t = (long long)time(NULL);
+	const char *message = fmt(rq, "%lld.%s", t, row_text(d, "body"));
+	const char *old = row_text(d, "old_secret");
+
+	return fmt(rq, "Stripe-Signature: t=%lld,v1=%s%s%s,v0=%s", t,
+	    mac(rq, row_text(d, "secret"), message), old == NULL ? "" : ",v1=",
+	    old == NULL ? "" : mac(rq, old, message), mac(rq, "v0", message));
 }
 
 static size_t
@@ -88,7 +95,7 @@ post(struct req *rq, const struct row *d, const char **problem)
 
 	headers = curl_slist_append(headers, "Content-Type: application/json; charset=utf-8");
 	headers = curl_slist_append(headers, "Expect:");
-	headers = curl_slist_append(headers, signature(rq, row_text(d, "secret"), body));
+	headers = curl_slist_append(headers, signature(rq, d));
 	if (c != NULL) {
 		curl_easy_setopt(c, CURLOPT_URL, row_text(d, "url"));
 		curl_easy_setopt(c, CURLOPT_USERAGENT,

@@ -12,6 +12,18 @@ QUERY(call,
 	"SELECT o.status, o.body, o.original, o.replayed, o.limited, o.stall_ms, o.lost, o.due"
 	"  FROM stripe_sim.call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) o");
 
+const char *
+sim_hex(struct req *rq, const unsigned char *bytes, size_t n)
+{
+	char *hex = mem(rq, 2 * n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		hex[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	return hex;
+}
+
 /* Parameters equal in all but their order are the same request. */
 static const char *
 fingerprint(struct req *rq, const struct sim_call *c)
@@ -19,14 +31,9 @@ fingerprint(struct req *rq, const struct sim_call *c)
 	const char *all = fmt(rq, "%s %s %d %s", c->method, c->path, c->publishable, c->params);
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
-	char *hex = mem(rq, 2 * sizeof(digest) + 1);
 
 	EVP_Digest(all, strlen(all), digest, &n, EVP_sha256(), NULL);
-	for (unsigned i = 0; i < n; i++) {
-		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
-	return hex;
+	return sim_hex(rq, digest, n);
 }
 
 static void
@@ -56,8 +63,9 @@ add_outcome_headers(struct req *rq, const struct sim_call *c, const struct row *
 		reply_header(rq, "Stripe-Rate-Limited-Reason", row_text(o, "limited"));
 	if (row_bool(o, "replayed"))
 		reply_header(rq, "Idempotent-Replayed", "true");
-	if (c->key != NULL && row_text(o, "original") != NULL)
-		reply_header(rq, "Original-Request", row_text(o, "original"));
+	if (c->key != NULL)
+		reply_header(rq, "Original-Request", row_text(o, "original") == NULL
+		    ? c->request_id : row_text(o, "original"));
 	if (c->key != NULL && status < 500 && status != 429)
 		reply_header(rq, "Stripe-Should-Retry", status == 409 ? "true" : "false");
 }
@@ -65,11 +73,9 @@ add_outcome_headers(struct req *rq, const struct sim_call *c, const struct row *
 const struct row *
 sim_execute(struct req *rq, const struct sim_call *c, const char *operation, const char *id)
 {
-	const char *host = req_header(rq, "HTTP_HOST");
 	const struct row *outcome = db_one(rq, &call, operation, id, c->params, c->method,
 	    c->path, c->request_id, c->key, fingerprint(rq, c),
-	    c->publishable ? "true" : "false",
-	    fmt(rq, "http://%s", host == NULL ? "localhost" : host));
+	    c->publishable ? "true" : "false", sim_origin(rq));
 
 	if (row_bool(outcome, "due"))
 		after_reply(rq, sim_send_soon);

@@ -76,7 +76,13 @@ struct sim_param {
 	    .choices = CHOICES("true", "false", "one_off", "recurring")),	\
 	SIM_PARAM("error_on_requires_action", SIM_BOOLEAN),			\
 	SIM_PARAM("return_url", SIM_TEXT, .max = 5000),				\
-	SIM_PARAM("use_stripe_sdk", SIM_BOOLEAN)
+	SIM_PARAM("use_stripe_sdk", SIM_BOOLEAN),				\
+	/* A bank wants to know; the simulator takes it on trust. */		\
+	SIM_PARAM("mandate_data[customer_acceptance][type]", SIM_CHOICE,	\
+	    .choices = CHOICES("offline", "online")),				\
+	SIM_PARAM("mandate_data[customer_acceptance][accepted_at]", SIM_INTEGER), \
+	SIM_PARAM("mandate_data[customer_acceptance][online][ip_address]", SIM_TEXT, .max = 5000), \
+	SIM_PARAM("mandate_data[customer_acceptance][online][user_agent]", SIM_TEXT, .max = 5000)
 
 #define SIM_ENDPOINT								\
 	.access = ACCESS_SIGNED, .rate = RATE_NONE, .raw_body = true,		\
@@ -111,6 +117,16 @@ const struct row *sim_execute(struct req *, const struct sim_call *,
 		    const char *operation, const char *id);
 struct status	 sim_answer(struct req *, const struct sim_call *, const struct row *);
 
+const char	*sim_new_request_id(struct req *);
+
+/* origin.c: where the simulator is, as its caller knows it. */
+const char	*sim_origin(struct req *);
+/* No page of another origin has sent this. */
+bool		 sim_is_of_own_page(struct req *);
+/* May this request control the simulator?  With the secret key, or as its own
+ * page; false when it was refused. */
+bool		 sim_may_control(struct req *);
+
 /* key.c: whose the API key of this request is. */
 enum sim_key { SIM_KEY_NONE, SIM_KEY_WRONG, SIM_KEY_PUBLISHABLE, SIM_KEY_SECRET };
 enum sim_key	 sim_key(struct req *, const char **given);
@@ -134,6 +150,19 @@ bool		 sim_write_value(struct req *, struct json *, const struct sim_param *,
 void		 sim_complain(struct sim_error *, const char *code, const char *param,
 		    const char *message);
 size_t		 sim_characters(const char *utf8);
+
+/* sim.c */
+const char	*sim_hex(struct req *, const unsigned char *, size_t);
+
+/* A file, linked into the binary as the text it is.  Its path is from the root
+ * of the repository, where builds run. */
+#define SIM_EMBED(symbol, path)							\
+	__asm__(".pushsection .rodata\n.local " #symbol "\n" #symbol ":\n"	\
+	    ".incbin \"" path "\"\n.byte 0\n.popsection\n");			\
+	extern const char symbol[] __attribute__((visibility("hidden")))
+
+/* page.c: a part of the control page, which needs nothing from elsewhere. */
+struct status	 sim_page(struct req *, const char *media_type, const char *text);
 
 /* send.c: sends the webhooks that are due, for about that long. */
 void		 sim_send_due(struct req *, int64_t budget_ms);

@@ -83,6 +83,7 @@ def subjects: {
 	catalog:    "Products, categories, stock and reviews.",
 	orders:     "Placing orders and following them.",
 	payments:   "Paying for orders, through Stripe.",
+	ops:        "Jobs, for admins: what is to be done, and what was given up.",
 	gateway:    "What this is, and whether it is well.",
 	operations: "For whoever runs it, from the addresses in OPS_ALLOW.",
 	internal:   "Scheduled work and events, with the service token."

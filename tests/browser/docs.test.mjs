@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { api, base } from '../gateway/stack.mjs';
 import { startBrowser } from './chromium.mjs';
+import { faint } from './contrast.mjs';
 
 let browser;
 
@@ -130,30 +131,7 @@ for (const [width, height] of [[1280, 900], [768, 1024], [390, 844], [320, 640]]
 for (const scheme of ['light', 'dark'])
 	test(`text can be read on its ground in ${scheme}`, async () => {
 		const { page } = await open({ scheme });
-		const poor = await page.evaluate(() => {
-			const numbers = (color) => color.match(/[\d.]+/g).map(Number);
-			const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255)
-				.map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-				.reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-			const ground = (node) => {
-				for (let at = node; at !== null; at = at.parentElement) {
-					const color = numbers(getComputedStyle(at).backgroundColor);
-					if (color[3] !== 0)
-						return color;
-				}
-				return [255, 255, 255];
-			};
-			const found = new Set();
-			for (const node of document.querySelectorAll('body *')) {
-				if (![...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
-					continue;
-				const [a, b] = [luminance(numbers(getComputedStyle(node).color)), luminance(ground(node))].sort((x, y) => y - x);
-				if ((a + 0.05) / (b + 0.05) < 4.5)	/* WCAG 2.2, AA */
-					found.add(`${node.tagName}.${node.className}: ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
-			}
-			return [...found];
-		});
-		assert.deepEqual(poor, []);
+		assert.deepEqual(await faint(page), []);
 		await page.close();
 	});
 

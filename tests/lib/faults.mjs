@@ -6,7 +6,8 @@ import { run } from './sql.mjs';
 
 /*
  * kind: rate_limit, error_before, error_after, stall, drop, webhook_drop,
- * webhook_duplicate, webhook_reorder, webhook_delay.  Until it is cleared.
+ * webhook_duplicate, webhook_reorder, webhook_delay; event_twice, settle_delay
+ * (the path is then that of the payment intent).  Until it is cleared.
  */
 export function fault(kind, { method = null, path = null, event = null, ms = 0 } = {}) {
 	return run`INSERT INTO stripe_sim.fault (kind, method, path, event_type, ms)

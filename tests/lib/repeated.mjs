@@ -17,14 +17,46 @@ import { call, newAddress } from './client.mjs';
 import { endpoints } from './described.mjs';
 import { form } from './form.mjs';
 import { mailsAreOut, mailsTo, SUBJECTS } from './mail.mjs';
+import { deadJob, JOBS, kindOfOurs, newOperator, REASON, refundByHand, SAGAS, stuckRefund, waiting } from './operator.mjs';
 import { unlike } from './pictures.mjs';
-import { ADDRESS, customer, freshEmail, lines, newAdmin, PASSWORD, product, seller, unique } from './shop.mjs';
+import { ADDRESS, customer, freshEmail, lines, newAdmin, PASSWORD, pay, place, product, seller, unique } from './shop.mjs';
 import { value } from './sql.mjs';
 
 async function mails(email, subject) {
 	await mailsAreOut();
 	return (await mailsTo(email, subject)).length;
 }
+
+/* An act of an operator's on one of two, which are alike but for their ids; the
+ * third lets nobody act on it any more. */
+const operated = async (path, what, [id, ended], sent, other, { action, target }) => ({
+	who: await newOperator(),
+	path: `${path}/${id}/${what}`,
+	sent: { json: sent },
+	other: { json: other },
+	refused: { json: sent, path: `${path}/${ended}/${what}` },
+	effects: () => value`SELECT count(*) FROM ops.audit WHERE action = ${action} AND target = ${`${target}:${id}`}`,
+});
+
+async function aSagaThatEnded() {
+	const { saga } = await waiting();
+	const who = await newOperator();
+	await who.call('POST', `${SAGAS}/${saga.id}/compensate`, { json: REASON, expect: 200 });
+	return saga.id;
+}
+
+async function aJobThatEnded() {
+	const id = await deadJob();
+	const who = await newOperator();
+	await who.call('POST', `${JOBS}/${id}/cancel`, { json: REASON, expect: 200 });
+	return id;
+}
+
+const OTHERWISE = { reason: 'It was high time' };
+const onSaga = async (what) => operated(SAGAS, what, [(await waiting()).saga.id, await aSagaThatEnded()],
+    REASON, OTHERWISE, { action: `saga.${what}`, target: 'saga' });
+const onJob = async (what) => operated(JOBS, what, [await deadJob(), await aJobThatEnded()],
+    REASON, OTHERWISE, { action: `job.${what}`, target: 'job' });
 
 const REPEATED = {
 	async register_account() {
@@ -139,6 +171,43 @@ const REPEATED = {
 			other: order(2),
 			refused: order(1001),
 			effects: () => value`SELECT count(*) FROM orders.orders WHERE user_id = ${who.id}`,
+		};
+	},
+
+	async refund_payment() {
+		const who = await newAdmin();
+		const buyer = await customer();
+		const { id } = await pay(buyer, await place(buyer, lines([(await product(await seller())).id, 1])));
+		const refund = (amount) => ({ json: { orderId: id, amount } });
+		return {
+			who,
+			path: '/api/payments/refund',
+			sent: refund('1.00'),
+			other: refund('2.00'),
+			refused: refund('1000.00'),
+			effects: () => value`SELECT count(*) FROM payments.refund WHERE order_id = ${id}`,
+		};
+	},
+
+	retry_saga: () => onSaga('retry'),
+	compensate_saga: () => onSaga('compensate'),
+	async skip_step() {
+		const { saga, intent } = await stuckRefund();
+		const refundId = (await refundByHand(intent)).id;
+		return operated(SAGAS, 'skip', [saga.id, await aSagaThatEnded()], { ...REASON, refundId },
+		    { ...OTHERWISE, refundId }, { action: 'saga.skip', target: 'saga' });
+	},
+	retry_job: () => onJob('retry'),
+	cancel_job: () => onJob('cancel'),
+	async requeue_jobs() {
+		const kind = kindOfOurs();
+		await deadJob(kind);
+		return {
+			who: await newOperator(),
+			path: `${JOBS}/requeue`,
+			sent: { json: { kind, ...REASON } },
+			other: { json: { kind, ...OTHERWISE } },
+			effects: () => value`SELECT count(*) FROM ops.audit WHERE action = 'jobs.requeue' AND after ->> 'kind' = ${kind}`,
 		};
 	},
 };

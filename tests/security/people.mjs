@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { call, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
+import { deadJob, sagaOf } from '../lib/operator.mjs';
 import { ADDRESS, category, customer, freshEmail, lines, login, newAdmin, place, product, seller, unique } from '../lib/shop.mjs';
 import { decode, sign } from '../lib/token.mjs';
 
@@ -45,6 +46,8 @@ const aProduct = async ({ vendor }) => (await product(vendor)).id;
 const anOrder = async (people) => (await place(people.buyer, lines([await aProduct(people), 1]))).id;
 const aCategory = async ({ boss }) => (await category(boss)).id;
 const aUser = async () => (await customer()).id;
+const aSaga = async (people) => (await sagaOf(await anOrder(people))).id;
+const aJob = () => deadJob();
 const aSession = async ({ buyer }) => decode((await login(buyer.email, buyer.password)).accessToken).claims.sid;
 
 
@@ -81,6 +84,8 @@ async function aPicture() {
 }
 
 export const PATH_OBJECTS = {
+	'/api/admin/jobs/{id}': aJob,
+	'/api/admin/sagas/{id}': aSaga,
 	'/api/categories/{id}': aCategory,
 	'/api/orders/{id}': anOrder,
 	'/api/payments/order/{orderId}': anOrder,

@@ -53,7 +53,7 @@ test('events are delivered signed, in order, as snapshots', async (t) => {
 	for (const delivery of got) {
 		assert.ok(verifies(delivery, endpoint.secret));
 		assert.ok(!verifies(delivery, endpoint.secret.replace('whsec_', '')));
-		assert.match(delivery.signature, /^t=[0-9]+,v1=[0-9a-f]{64}$/);
+		assert.match(delivery.signature, /^t=[0-9]+,v1=[0-9a-f]{64},v0=[0-9a-f]{64}$/);
 		assert.match(delivery.headers['content-type'], /^application\/json/);
 		assert.match(delivery.event.id, /^evt_/);
 		assert.deepEqual([delivery.event.object, delivery.event.livemode, delivery.event.api_version],

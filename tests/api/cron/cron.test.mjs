@@ -18,3 +18,11 @@ test('several at once are as good as one', async () => {
 	for (const path of PATHS)
 		await Promise.all(Array.from({ length: 6 }, () => run(path)));
 });
+
+test('what has not ended is counted', async () => {
+	const { json } = await run('/internal/cron/backlog-measure');
+	for (const name of ['sagas', 'stopped', 'overdue_s', 'jobs', 'dead_jobs'])
+		assert.ok(Number.isSafeInteger(json[name]) && json[name] >= 0, name);
+	await run('/internal/cron/backlog-measure', { json: { specversion: '1.0', id: '1', source: '/cron', type: 'dev.souk.tick' },
+	    type: 'application/cloudevents+json' });
+});

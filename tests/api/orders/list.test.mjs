@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { refusesBadTokens } from '../../lib/bad.mjs';
-import { admin, assertMembers, assertOrder, assertPagination, customer, lines, pay, place, product, seller } from '../../lib/shop.mjs';
+import { admin, assertMembers, assertOrder, assertPagination, customer, lines, newAdmin, pay, place, product, seller } from '../../lib/shop.mjs';
 
 const PATH = '/api/orders';
 let owner;
@@ -85,6 +85,46 @@ test('an admin sees a user\'s', async () => {
 	for (const found of answer.orders)
 		assert.equal(found.payment?.clientSecret ?? null, null);
 	assert.equal((await boss.get(`${PATH}?user=${buyer.id}&status=paid`)).pagination.total, 1);
+});
+
+test('an admin sees everybody\'s by asking, and their own without', async () => {
+	const boss = await newAdmin();
+	assert.deepEqual((await boss.get(PATH)).orders, []);
+	assert.equal((await boss.get(`${PATH}?all=false`)).pagination.total, 0);
+	const everybody = await boss.get(`${PATH}?all=true&limit=100`);
+	assertPagination(everybody.pagination);
+	assert.ok(everybody.pagination.total >= 8);
+	assert.ok(everybody.orders.every((found, i, all) => i === 0 || found.id < all[i - 1].id));
+	for (const id of newest())
+		assert.ok(id < everybody.orders.at(-1).id || ids(everybody).includes(id));
+	assert.ok((await boss.get(`${PATH}?all=true&status=paid&limit=100`)).orders.every(({ status }) => status === 'paid'));
+	assert.deepEqual(ids(await boss.get(`${PATH}?all=true&user=${buyer.id}`)), newest());
+	for (const who of [buyer, owner])
+		await who.refuse(403, 'forbidden', 'GET', `${PATH}?all=true`);
+});
+
+test('a seller\'s list filters, too, and an order of several lines is in it once', async () => {
+	const vendor = await seller();
+	const goods = [await product(vendor), await product(vendor), await product(owner)];
+	const made = [];
+	for (let i = 0; i < 5; i++)
+		made.push(await place(buyer, lines(...goods.map(({ id }) => [id, 1]))));
+	await pay(buyer, made[1]);
+	const mine = made.map(({ id }) => id).reverse();
+	assert.deepEqual(ids(await vendor.get(`${PATH}?seller=me`)), mine);
+	const paid = await vendor.get(`${PATH}?seller=me&status=paid`);
+	assert.deepEqual([ids(paid), paid.pagination.total], [[made[1].id], 1]);
+	const first = await vendor.get(`${PATH}?seller=me&limit=3`);
+	assert.deepEqual(ids(first), mine.slice(0, 3));
+	const rest = await vendor.get(`${PATH}?seller=me&limit=3&cursor=${first.pagination.next_cursor}`);
+	assert.deepEqual([ids(rest), rest.pagination.next_cursor], [mine.slice(3), null]);
+	const boss = await newAdmin();
+	assert.equal((await boss.get(`${PATH}?seller=me&user=${buyer.id}`)).pagination.total, 0);
+	await vendor.refuse(403, 'forbidden', 'GET', `${PATH}?seller=me&user=${buyer.id}`);
+	for (const { id } of made)
+		await buyer.call('POST', `/api/orders/${id}/cancel`, { json: {}, expect: 200 });
+	assert.equal((await vendor.get(`${PATH}?seller=me&status=cancelled`)).pagination.total, 5);
+	placed = placed.concat(made);
 });
 
 test('nobody else sees a user\'s', async () => {
