@@ -10,9 +10,14 @@ def quoted: tojson;
 def kebab: gsub("_"; "-");
 def indented($by): split("\n") | map(if . == "" then . else (" " * $by) + . end) | join("\n");
 
+def has($setting): any(.settings[]; .name == $setting);
+
 # What is asked for most stays ready; the rest may go to nothing.
 def is_hot: any(.endpoints[]; .cache != null) or any(.endpoints[]; .waits);
 def is_scheduled: any(.endpoints[]; .every_s > 0);
+# A job of these runs for most of each minute; as a Service, which the pings keep
+# up, it keeps its own schedule between them.
+def is_frequent: any(.endpoints[]; .every_s > 0 and .every_s < 60);
 def timeout: [60, ([.endpoints[].timeout_s] | max) + 10] | max;
 # As many at once as there are processes: each takes one request.
 def processes: if any(.endpoints[]; .waits) then 6 else 2 end;
@@ -25,7 +30,7 @@ def secret_of($context):
 		REDIS_URL: {name: "souk-redis", key: "url"},
 		FINGERPRINT_SECRET: {name: "souk-secrets", key: "fingerprint"},
 		REFRESH_TOKEN_SECRET: {name: "souk-tokens", key: "refresh"},
-		SERVICE_TOKEN: {name: "souk-service", key: "token"},
+		SERVICE_TOKEN: {name: "souk-service", key: "token", served: true},
 		STRIPE_SECRET_KEY: {name: "souk-stripe", key: "secret-key"},
 		STRIPE_WEBHOOK_SECRET: {name: "souk-stripe-webhook", key: "secret"},
 		SMTP_URL: {name: "souk-smtp", key: "url", optional: true},
@@ -33,14 +38,13 @@ def secret_of($context):
 		S3_SECRET_KEY: {name: "souk-s3", key: "secret-key", optional: true}
 	};
 
-def secret_env:
+# A job is told less: nobody calls it.
+def secret_env($served):
 	. as $function
 	| secret_of($function.context) as $secrets
-	| [.settings[].name | select($secrets[.] != null)
+	| [.settings[].name | select($secrets[.] != null and ($served or ($secrets[.].served | not)))
 		| "- name: \(.)\n  valueFrom: {secretKeyRef: {name: \($secrets[.].name), key: \($secrets[.].key)"
 		+ (if $secrets[.].optional then ", optional: true" else "" end) + "}}"];
-
-def has($setting): any(.settings[]; .name == $setting);
 
 def key_env:
 	[if has("JWT_PUBLIC_KEYS_DIR") then "- {name: JWT_PUBLIC_KEYS_DIR, value: /keys/public}" else empty end,
@@ -56,7 +60,8 @@ def key_volumes:
 
 def labels($name):
 	"app.kubernetes.io/name: \($name)\napp.kubernetes.io/part-of: souk\nsouk/context: \(.context)"
-	+ (if is_hot then "\nsouk/traffic: hot" else "" end);
+	+ (if is_hot then "\nsouk/traffic: hot" else "" end)
+	+ (if has("K_SINK") then "\nsouk/events: known" else "" end);
 
 def security:
 	"allowPrivilegeEscalation: false\nreadOnlyRootFilesystem: true\nrunAsNonRoot: true\n"
@@ -66,8 +71,14 @@ def security:
 # A picture is decoded by a program of its own, in memory.
 def memory: if has("PICTURE_PROGRAM") then {request: "64Mi", limit: "768Mi"} else {request: "24Mi", limit: "96Mi"} end;
 
-def container_rest:
-	"env:\n" + (["- {name: FN_WORKERS, value: \"2\"}"] + key_env + secret_env | join("\n") | indented(2))
+# What only one who serves needs to know: how many at once, and where its
+# processes count together.
+def serving_env:
+	["- {name: FN_WORKERS, value: \"2\"}", "- {name: FN_STATE_DIR, value: /run/souk}"]
+	+ if is_frequent then ["- {name: FN_SCHEDULE, value: \"1\"}"] else [] end;
+
+def container_rest($served):
+	"env:\n" + ((if $served then serving_env else [] end) + key_env + secret_env($served) | join("\n") | indented(2))
 	+ "\nenvFrom: [{configMapRef: {name: souk-settings}}]"
 	+ "\nresources: {requests: {cpu: 25m, memory: \(memory.request)}, limits: {memory: \(memory.limit)}}"
 	+ "\nsecurityContext:\n" + (security | indented(2))
@@ -90,7 +101,7 @@ def service:
 	+ "      enableServiceLinks: false\n      containerConcurrency: \(processes)\n"
 	+ "      timeoutSeconds: \(timeout)\n      containers:\n"
 	+ ("- name: user-container\n  image: souk/\($name)\n  ports: [{name: http1, containerPort: 8080}]\n"
-		+ (container_rest | indented(2)) + "\n"
+		+ (container_rest(true) | indented(2)) + "\n"
 		+ "  readinessProbe: {httpGet: {path: /health}, periodSeconds: 5, failureThreshold: 2}\n"
 		+ "  livenessProbe: {httpGet: {path: /health}, periodSeconds: 10, failureThreshold: 3}" | indented(8))
 	+ "\n" + (volumes | indented(6))
@@ -98,11 +109,9 @@ def service:
 		+ "spec:\n  maxUnavailable: 1\n  selector:\n    matchLabels: {app.kubernetes.io/name: \($name), app.kubernetes.io/part-of: souk}"
 	else "" end);
 
-# Every how many minutes, as cron has it; what is due more often than that
-# runs for most of a minute, every second or two.
+# Every how many minutes, as cron has it.
 def minutes: ([.endpoints[].every_s] | min) as $s | [($s / 60 | floor), 1] | max;
 def schedule: if minutes == 1 then "* * * * *" elif minutes < 60 then "*/\(minutes) * * * *" else "17 * * * *" end;
-def is_frequent: any(.endpoints[]; .every_s < 60);
 
 def cron_job:
 	(.binary | kebab) as $name
@@ -116,16 +125,17 @@ def cron_job:
 	+ "          automountServiceAccountToken: false\n          enableServiceLinks: false\n          containers:\n"
 	+ ("- name: function\n  image: souk/\($name)\n  command: [\"/app/\(.binary)\"]\n"
 		+ "  args: \(if is_frequent then ["--for", "55"] else ["--once", "POST", .endpoints[0].path] end | tojson)\n"
-		+ (container_rest | indented(2)) | indented(12))
+		+ (container_rest(false) | indented(2)) | indented(12))
 	+ "\n" + (volumes | indented(10));
 
 # The same as a Service that a PingSource calls, for who has Eventing and would
-# rather not have pods come and go each minute.
+# rather not have pods come and go each minute.  The gateway is between them: it
+# has the service token, which a PingSource has no way to send.
 def ping_source:
 	(.binary | kebab) as $name
 	| service + "\n---\napiVersion: sources.knative.dev/v1\nkind: PingSource\nmetadata:\n  name: \($name)\n  labels:\n"
 	+ (labels($name) | indented(4))
-	+ "\nspec:\n  schedule: \"\(schedule)\"\n  sink:\n    ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: \($name)}\n"
+	+ "\nspec:\n  schedule: \"\(schedule)\"\n  sink:\n    ref: {apiVersion: v1, kind: Service, name: pings}\n"
 	+ "    uri: \(.endpoints[0].path)";
 
 # A rule a path; 16 rules are all that a route may have.
@@ -155,13 +165,13 @@ functions | map(select(.context != "gateway")) as $all
 | ($asked[] | {path: "knative/base/functions/\(.binary | kebab).yaml", text: (generated + service + "\n")}),
   ($scheduled[]
 	| {path: "knative/base/cron/\(.binary | kebab).yaml", text: (generated + cron_job + "\n")},
-	  {path: "knative/components/pingsource-cron/\(.binary | kebab).yaml", text: (generated + ping_source + "\n")}),
+	  {path: "knative/components/pingsource-cron/sources/\(.binary | kebab).yaml", text: (generated + ping_source + "\n")}),
   {path: "knative/base/functions/kustomization.yaml",
 	text: ($asked | map(.binary | kebab) | kustomization("Kustomization"; "v1beta1"))},
   {path: "knative/base/cron/kustomization.yaml",
 	text: ($scheduled | map(.binary | kebab) | kustomization("Kustomization"; "v1beta1"))},
-  {path: "knative/components/pingsource-cron/kustomization.yaml",
-	text: ($scheduled | map(.binary | kebab) | kustomization("Component"; "v1alpha1"))},
+  {path: "knative/components/pingsource-cron/sources/kustomization.yaml",
+	text: ($scheduled | map(.binary | kebab) | kustomization("Kustomization"; "v1beta1"))},
   {path: "knative/components/images/kustomization.yaml",
 	text: (generated + "#\n# Every image by digest.  These are nobody's: deploy/container/pin writes those that\n"
 		+ "# were pushed, and until then nothing can be pulled by mistake.\n"

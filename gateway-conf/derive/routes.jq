@@ -2,7 +2,8 @@
 #
 # With $to "sockets" every function is behind a FastCGI socket; with "knative"
 # only the gateway's own are, and all others are reached by HTTP under a host
-# name of their own.
+# name of their own, but for those that have a schedule: nobody calls them, or
+# PingSources do, whose rules are those of "pings".
 #
 # A rule per path.  Exact paths come first, so that /api/orders/bulk is never
 # somebody's {id}, and among equals those with a cache, being asked for most.
@@ -53,7 +54,11 @@ def by_socket:
 def by_host:
 	"\t\tfastcgi.server = ()\n"
 	+ "\t\tproxy.server = ( \"\" => ( local_gateway + ( \"read-timeout\" => \(.timeout_s + 5) ) ) )\n"
-	+ "\t\tproxy.header = ( \"map-host-request\" => ( \"-\" => \"\(.binary | gsub("_"; "-"))\" + cluster ) )\n";
+	+ "\t\tproxy.header = ( \"map-host-request\" => ( \"-\" => \"\(.binary | gsub("_"; "-"))\" + cluster ) )\n"
+	+ (if $to == "pings" then "\t\tsetenv.set-request-header = from_knative\n" else "" end);
+
+def is_wanted:
+	if $to == "sockets" then true else (.every_s > 0) == ($to == "pings") end;
 
 def to_function:
 	"\(.method | method_condition) {\n"
@@ -72,6 +77,7 @@ def rule:
 
 "# Derived from the functions by `make derive`: do not edit.\n",
 (endpoints
+	| map(select(is_wanted))
 	| group_by(.path)
 	| map(sort_by(.method))
 	| sort_by([
