@@ -46,9 +46,13 @@ def secret_env($served):
 		| "- name: \(.)\n  valueFrom: {secretKeyRef: {name: \($secrets[.].name), key: \($secrets[.].key)"
 		+ (if $secrets[.].optional then ", optional: true" else "" end) + "}}"];
 
+# A key's file has its id for a name.
 def key_env:
 	[if has("JWT_PUBLIC_KEYS_DIR") then "- {name: JWT_PUBLIC_KEYS_DIR, value: /keys/public}" else empty end,
-	 if has("JWT_PRIVATE_KEY_FILE") then "- {name: JWT_PRIVATE_KEY_FILE, value: /keys/private/key.pem}" else empty end];
+	 if has("JWT_PRIVATE_KEY_FILE") then
+		"- name: SIGNING_KEY_ID\n  valueFrom: {secretKeyRef: {name: souk-signing-key, key: kid}}",
+		"- {name: JWT_PRIVATE_KEY_FILE, value: /keys/private/$(SIGNING_KEY_ID).pem}"
+	 else empty end];
 
 def key_mounts:
 	[if has("JWT_PUBLIC_KEYS_DIR") then "- {name: public-keys, mountPath: /keys/public, readOnly: true}" else empty end,

@@ -221,11 +221,23 @@ test('a connection is kept, and its requests go to whom each is for', async () =
 	    ['catalog-list', 'gateway-health', 'orders-list', FALLBACK, 'catalog-get']);
 });
 
-test('when Knative cannot be reached the client is told to come back', async () => {
-	const answer = await ask(gateway.base, 'GET', '/api/products?hang-up');
-	assertProblem(answer, 503);
-	assert.equal(answer.headers['retry-after'], '1');
+test('a connection that breaks is a 500 that does not promise anything was undone', async () => {
+	const answer = await ask(gateway.base, 'POST', '/api/orders?hang-up', { 'Content-Length': '2' }, '{}');
+	assertProblem(answer, 500, 'internal_error');
 	assertSafeHeaders(answer.headers);
+});
+
+test('when Knative cannot be reached the client is told to come back', async () => {
+	const other = await startLighttpd({ KNATIVE_GATEWAY_HOST: '127.0.0.1', KNATIVE_GATEWAY_PORT: String(await freePort()),
+		SOUK_NAMESPACE: NAMESPACE }, 'knative.conf');
+	try {
+		const answer = await ask(other.base, 'GET', '/api/products');
+		assertProblem(answer, 503);
+		assert.equal(answer.headers['retry-after'], '1');
+		assertSafeHeaders(answer.headers);
+	} finally {
+		await other.stop();
+	}
 });
 
 test('the gateway\'s own files are here too', async () => {

@@ -50,6 +50,8 @@ export function secretsOf(documents) {
 }
 
 
+export const secretKeysOf = (documents) => documents.flatMap((document) => found(document, 'secretKeyRef'));
+
 export const settingsMapsOf = (documents) => [...new Set(documents.flatMap((document) => [
 	...found(document, 'configMapRef').map(({ name }) => name), ...found(document, 'configMapKeyRef').map(({ name }) => name)]))];
 
