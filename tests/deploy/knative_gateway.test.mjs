@@ -49,6 +49,10 @@ async function startLocalGateway() {
 	return server;
 }
 
+/* As in a pod: of the run directory there is only what the supervisor makes. */
+const startGateway = (env) => startLighttpd({ KNATIVE_GATEWAY_HOST: '127.0.0.1', KNATIVE_GATEWAY_PORT: String(local.address().port),
+	SOUK_NAMESPACE: NAMESPACE, ...env }, 'knative.conf', ['fn']);
+
 /* The gateway's own function as a stub that tells its name and variables. */
 async function own(name) {
 	return startFunction(path.join(gateway.run, 'fn', `${name}.sock`), (params) => {
@@ -80,9 +84,8 @@ function from(address, target, headers) {
 before(async () => {
 	local = await startLocalGateway();
 	const pingsPort = await freePort();
-	gateway = await startLighttpd({ KNATIVE_GATEWAY_HOST: '127.0.0.1', KNATIVE_GATEWAY_PORT: String(local.address().port),
-		SOUK_NAMESPACE: NAMESPACE, TRUSTED_PROXIES: `192.0.2.0/24, ${INGRESS}`,
-		SERVICE_TOKEN: TOKEN, SOUK_PINGS_PORT: String(pingsPort) }, 'knative.conf');
+	gateway = await startGateway({ TRUSTED_PROXIES: `192.0.2.0/24, ${INGRESS}`,
+		SERVICE_TOKEN: TOKEN, SOUK_PINGS_PORT: String(pingsPort) });
 	pings = `http://127.0.0.1:${pingsPort}`;
 	for (const name of new Set([FALLBACK, ...routed.filter(isOwn).map(({ binary }) => binary)]))
 		servers.push(await own(name));
@@ -157,8 +160,7 @@ test('what the ingress says is passed on, with its own address behind it', async
 });
 
 test('without TRUSTED_PROXIES everybody is a stranger', async () => {
-	const other = await startLighttpd({ KNATIVE_GATEWAY_HOST: '127.0.0.1', KNATIVE_GATEWAY_PORT: String(local.address().port),
-		SOUK_NAMESPACE: NAMESPACE }, 'knative.conf');
+	const other = await startGateway();
 	try {
 		const { body } = await ask(other.base, 'GET', '/api/products', { 'X-Forwarded-For': '192.0.2.1' });
 		assert.match(JSON.parse(body).headers['x-forwarded-for'], /^127\.[0-9.]+$/);
@@ -228,8 +230,7 @@ test('a connection that breaks is a 500 that does not promise anything was undon
 });
 
 test('when Knative cannot be reached the client is told to come back', async () => {
-	const other = await startLighttpd({ KNATIVE_GATEWAY_HOST: '127.0.0.1', KNATIVE_GATEWAY_PORT: String(await freePort()),
-		SOUK_NAMESPACE: NAMESPACE }, 'knative.conf');
+	const other = await startGateway({ KNATIVE_GATEWAY_PORT: String(await freePort()) });
 	try {
 		const answer = await ask(other.base, 'GET', '/api/products');
 		assertProblem(answer, 503);

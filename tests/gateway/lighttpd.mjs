@@ -49,9 +49,11 @@ async function launch(file, run, port, env) {
 	return child.exitCode === null ? child : null;
 }
 
-export async function startLighttpd(env = {}, file = 'lighttpd.conf') {
+const FOLDERS = ['fn', 'log', 'lighttpd', 'media'];
+
+export async function startLighttpd(env = {}, file = 'lighttpd.conf', folders = FOLDERS) {
 	const run = mkdtempSync(path.join(tmpdir(), 'souk-gateway-'));
-	for (const folder of ['fn', 'log', 'lighttpd', 'media'])
+	for (const folder of folders)
 		mkdirSync(path.join(run, folder));
 
 	let port;
@@ -61,7 +63,7 @@ export async function startLighttpd(env = {}, file = 'lighttpd.conf') {
 		child = await launch(file, run, port, env);
 	}
 	if (child === null)
-		throw new Error(`lighttpd does not start: ${readFileSync(path.join(run, 'log/lighttpd.log'), 'utf8')}`);
+		throw new Error(`lighttpd does not start: see above, or ${run}`);
 
 	return {
 		base: `http://127.0.0.1:${port}`,
