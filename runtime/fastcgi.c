@@ -467,16 +467,18 @@ sleep_until(uint64_t us, int fd)
 	return ready > 0;
 }
 
-int
-fastcgi_schedule(void)
+/* Whether the last run ended well. */
+static bool
+schedule_until(uint64_t end)
 {
 	uint64_t *due = calloc((size_t)(__stop_endpoints - __start_endpoints), sizeof(*due));
 	bool listens = is_ever_woken();
 	int ear = -1;
 
 	catch_signals();
-	while (!stopping && due != NULL) {
+	while (!stopping && due != NULL && now_us() < end) {
 		bool anew = false, heard = ear >= 0;
+		uint64_t next;
 
 		/* Before the work: what is said during it is heard after it.  What
 		 * was said while nothing could be heard has to be looked for. */
@@ -484,13 +486,27 @@ fastcgi_schedule(void)
 			ear = wake_listen(&anew);
 		if (anew || (heard && ear < 0))
 			wake(NULL, due);
-		if (sleep_until(run_due(&one, due, ear >= 0), ear))
+		next = run_due(&one, due, ear >= 0);
+		if (sleep_until(next < end ? next : end, ear))
 			wake_hear(wake, due);
 	}
 	free(due);
 	wake_stop_listening();
 	let_connections_go();
+	return one.status < 300;
+}
+
+int
+fastcgi_schedule(void)
+{
+	schedule_until(UINT64_MAX);
 	return 0;
+}
+
+int
+fastcgi_schedule_for(int seconds)
+{
+	return schedule_until(now_us() + (uint64_t)seconds * 1000000) ? 0 : 1;
 }
 
 /* Rung by whoever has too much to do; the first helper to reach it goes. */

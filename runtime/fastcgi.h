@@ -19,8 +19,11 @@ int	 fastcgi_serve(int slot);
  */
 bool	 fastcgi_may_sleep(int64_t *patience_ms);
 int64_t	 fastcgi_idle_since(void);
-/* Runs the endpoints that have .every_s, each on its schedule. */
+/* Runs the endpoints that have .every_s, each on its schedule, until SIGTERM. */
 int	 fastcgi_schedule(void);
+/* The same for so many seconds, the run under way then included; 1 when the
+ * last run failed. */
+int	 fastcgi_schedule_for(int seconds);
 /* Runs those that have .helpers whenever one of them calls for help.  The bell
  * that calls must hang before the processes fork. */
 int	 fastcgi_help(void);

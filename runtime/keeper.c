@@ -218,6 +218,7 @@ keeper_add(struct keeper *k, const char *name, int wakes_on,
 	place->kept.name = strcpy(copy, name);
 	place->kept.data = data;
 	place->kept.wakes_on = wakes_on;
+	place->kept.ends_by = SIGTERM;
 	place->run = run;
 	while (*end != NULL)
 		end = &(*end)->following;
@@ -229,7 +230,7 @@ keeper_add(struct keeper *k, const char *name, int wakes_on,
 }
 
 static void
-tell_to_end(struct keeper *k, pid_t pid, const char *name)
+tell_to_end(struct keeper *k, pid_t pid, const struct kept *kept)
 {
 	struct leaver *leaver;
 
@@ -238,10 +239,10 @@ tell_to_end(struct keeper *k, pid_t pid, const char *name)
 	leaver = zeroed(sizeof(*leaver));
 	leaver->pid = pid;
 	leaver->kill_at = keeper_now() + k->policy.grace_ms;
-	snprintf(leaver->name, sizeof(leaver->name), "%s", name);
+	snprintf(leaver->name, sizeof(leaver->name), "%s", kept->name);
 	leaver->following = k->leavers;
 	k->leavers = leaver;
-	kill(pid, SIGTERM);
+	kill(pid, kept->ends_by);
 }
 
 void
@@ -252,8 +253,8 @@ keeper_remove(struct keeper *k, struct kept *kept)
 	while (*at != kept)
 		at = &(*at)->following;
 	*at = kept->following;
-	tell_to_end(k, kept->pid, kept->name);
-	tell_to_end(k, kept->next, kept->name);
+	tell_to_end(k, kept->pid, kept);
+	tell_to_end(k, kept->next, kept);
 	free((char *)kept->name);
 	free(place_of(kept));
 }
@@ -272,7 +273,7 @@ keeper_roll(struct keeper *k)
 			set_asleep(k, place, false);
 		}
 		/* A replacement under way may be of the state before. */
-		tell_to_end(k, kept->next, kept->name);
+		tell_to_end(k, kept->next, kept);
 		kept->next = 0;
 		place->stale = kept->pid != 0;
 	}
@@ -347,7 +348,7 @@ died_unproven(struct keeper *k, struct place *place, int status)
 
 	place->kept.next = 0;
 	if (ended_well(status)) {
-		tell_to_end(k, place->kept.pid, place->kept.name);
+		tell_to_end(k, place->kept.pid, &place->kept);
 		place->kept.pid = 0;
 		place->start_at = 0;
 		return;
@@ -414,7 +415,7 @@ look_after(struct keeper *k, struct place *place, int *replacing, int64_t *due)
 	if (kept->pid == 0 && !kept->asleep)
 		sooner(due, place->start_at);
 	if (kept->next != 0 && place->next_started + k->policy.settle_ms <= now) {
-		tell_to_end(k, kept->pid, kept->name);
+		tell_to_end(k, kept->pid, kept);
 		promote(place);
 		--*replacing;
 		/* A place already passed may have waited for this. */
@@ -527,16 +528,29 @@ keeper_wait(struct keeper *k, int64_t until)
 	}
 }
 
-void
-keeper_drain(struct keeper *k)
+/* Who asks for the end again has to wait for the grace as well. */
+static void
+await_leavers(struct keeper *k)
 {
 	int64_t due;
 
-	while (k->places != NULL)
-		keeper_remove(k, k->places);
-	/* Who asks for the end again has to wait for the grace as well. */
 	while (due = keep(k), k->leavers != NULL)
 		sleep_until(k, due);
+}
+
+void
+keeper_end(struct keeper *k, struct kept *kept)
+{
+	keeper_remove(k, kept);
+	await_leavers(k);
+}
+
+void
+keeper_drain(struct keeper *k)
+{
+	while (k->places != NULL)
+		keeper_remove(k, k->places);
+	await_leavers(k);
 	close(k->signals);
 	free(k->waited);
 	free(k);

@@ -44,6 +44,7 @@ struct kept {
 	const char	*name;
 	void		*data;
 	int		 wakes_on;	/* a listening socket, or -1 */
+	int		 ends_by;	/* the signal that tells it to; SIGTERM */
 	bool		 asleep;	/* until somebody connects to it */
 	pid_t		 pid;		/* in service; 0 while it waits to start */
 	pid_t		 next;		/* its replacement, not yet proven; or 0 */
@@ -71,6 +72,8 @@ struct kept	*keeper_add(struct keeper *, const char *name, int wakes_on,
 		    int (*run)(void *data), void *data);
 /* Takes a place away; its process is told to end. */
 void		 keeper_remove(struct keeper *, struct kept *);
+/* The same, and waits until it has: the others go on meanwhile. */
+void		 keeper_end(struct keeper *, struct kept *);
 /*
  * Replaces every process: the new one starts first, and only when it has lived
  * for settle_ms is the old one told to end.  One that dies before leaves the

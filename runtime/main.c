@@ -4,6 +4,7 @@
  *   BINARY                      serves the socket on standard input (FastCGI),
  *                               or one request (CGI)
  *   BINARY --once METHOD PATH   one request from the shell
+ *   BINARY --for SECONDS        runs its schedule for that long
  *   BINARY --describe           its declarations as JSON
  */
 #include "describe.h"
@@ -17,6 +18,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 SETTING_INT(workers, "FN_WORKERS", 2, 1, 64,
@@ -111,10 +113,31 @@ serve(const char *name)
 	return master_run(&crew);
 }
 
+/* For how long to run the schedule; 0 is no good answer. */
+static int
+seconds_of(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	return *end == '\0' && n >= 1 && n <= 86400 ? (int)n : 0;
+}
+
+static int
+usage(const char *name)
+{
+	fprintf(stderr, "usage: %s [--describe | --once METHOD PATH%s]\n", name,
+	    has_schedule() ? " | --for SECONDS" : "");
+	return 2;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *name = name_of(argv[0]);
+	bool once = argc == 4 && strcmp(argv[1], "--once") == 0;
+	int seconds = argc == 3 && strcmp(argv[1], "--for") == 0 && has_schedule() ?
+	    seconds_of(argv[2]) : 0;
 
 	if (!describe_check())
 		return 1;
@@ -122,14 +145,14 @@ main(int argc, char **argv)
 		describe(name);
 		return 0;
 	}
-	if (argc != 1 && !(argc == 4 && strcmp(argv[1], "--once") == 0)) {
-		fprintf(stderr, "usage: %s [--describe | --once METHOD PATH]\n", name);
-		return 2;
-	}
+	if (argc != 1 && !once && seconds == 0)
+		return usage(name);
 	signal(SIGPIPE, SIG_IGN);
 	if (!start_up(name))
 		return 78;
-	if (argc == 4)
+	if (once)
 		return cgi_once(argv[2], argv[3]);
+	if (seconds > 0)
+		return fastcgi_schedule_for(seconds);
 	return fastcgi_is_available() ? serve(name) : cgi_serve();
 }

@@ -1,5 +1,10 @@
 # lighttpd's rules, from what the functions say of themselves.
 #
+# With $to "sockets" every function is behind a FastCGI socket; with "knative"
+# only the gateway's own are, and all others are reached by HTTP under a host
+# name of their own, but for those that have a schedule: nobody calls them, or
+# PingSources do, whose rules are those of "pings".
+#
 # A rule per path.  Exact paths come first, so that /api/orders/bulk is never
 # somebody's {id}, and among equals those with a cache, being asked for most.
 # A method that a path does not have is left to the fallback function, which
@@ -41,12 +46,25 @@ def body_limit:
 	end;
 
 # A function gives up by itself and says why; only if it cannot, lighttpd does.
+def by_socket:
+	"\t\tfastcgi.server = ( \"/\" => ( function + ("
+	+ " \"socket\" => run + \"/fn/\(.binary).sock\","
+	+ " \"read-timeout\" => \(.timeout_s + 5) ) ) )\n";
+
+def by_host:
+	"\t\tfastcgi.server = ()\n"
+	+ "\t\tproxy.server = ( \"\" => ( local_gateway + ( \"read-timeout\" => \(.timeout_s + 5) ) ) )\n"
+	+ "\t\tproxy.header = ( \"map-host-request\" => ( \"-\" => \"\(.binary | gsub("_"; "-"))\" + cluster ) )\n"
+	+ (if $to == "pings" then "\t\tsetenv.set-request-header = from_knative\n" else "" end);
+
+def is_wanted:
+	if $to == "sockets" then true else (.every_s > 0) == ($to == "pings") end;
+
 def to_function:
 	"\(.method | method_condition) {\n"
 	+ body_limit
-	+ "\t\tfastcgi.server = ( \"/\" => ( function + ("
-	+ " \"socket\" => run + \"/fn/\(.binary).sock\","
-	+ " \"read-timeout\" => \(.timeout_s + 5) ) ) )\n\t}";
+	+ (if $to == "sockets" or .context == "gateway" then by_socket else by_host end)
+	+ "\t}";
 
 def to_fallback:
 	(map(.method | methods) | add | join(", ")) as $allow
@@ -59,6 +77,7 @@ def rule:
 
 "# Derived from the functions by `make derive`: do not edit.\n",
 (endpoints
+	| map(select(is_wanted))
 	| group_by(.path)
 	| map(sort_by(.method))
 	| sort_by([

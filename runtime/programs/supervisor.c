@@ -1,5 +1,5 @@
 /*
- * supervisor --run DIR --bin DIR [--workers N]
+ * supervisor --run DIR --bin DIR [--workers N] [-- FRONT...]
  *
  * Runs every executable of the bin directory as a FastCGI function.  It owns
  * their listening sockets, DIR/fn/<name>.sock, and passes each as file
@@ -15,6 +15,12 @@
  * A function that ends well has had nothing to do (FN_SLEEP_S): it sleeps, as
  * DIR/fn/<name>.asleep says, until the next connection starts it again.
  *
+ * FRONT is the command of the server in front of the functions, for a container
+ * where nobody else would keep it.  It starts when their sockets accept
+ * connections.  At the end it is told first, by SIGINT (on which lighttpd
+ * finishes what it has begun), and the functions when it has ended.  There, a
+ * crash loop ends everything: whoever runs the container is to see it.
+ *
  * DIR/supervisor.pid appears when all sockets accept connections.  A
  * function's environment is described in environment.h.  What functions print
  * goes to DIR/log/functions.log, or where there is no DIR/log to the
@@ -26,6 +32,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +76,9 @@ struct function {
 
 static const char *run_dir, *bin_dir, *workers;
 static char sockets_dir[PATH_MAX];
+static char **front_command;	/* NULL: none */
 static struct keeper *keeper;
+static struct kept *front;
 static struct function *functions;
 
 static _Noreturn void
@@ -103,6 +112,17 @@ become_function(void *data)
 	if (dup2(f->fd, 0) == 0)
 		execve(path, argv, f->env.strings);
 	log_line(LOG_ERROR, "cannot execute", "file", path,
+	    "error", strerror(errno), NULL);
+	return 127;
+}
+
+/* In the child. */
+static int
+become_front(void *unused)
+{
+	(void)unused;
+	execvp(front_command[0], front_command);
+	log_line(LOG_ERROR, "cannot execute", "file", front_command[0],
 	    "error", strerror(errno), NULL);
 	return 127;
 }
@@ -334,13 +354,14 @@ clear_sockets(void)
 	closedir(dir);
 }
 
-static void
+/* Until the end, which is a good one or not. */
+static bool
 keep_running(void)
 {
 	for (;;) {
 		switch (keeper_wait(keeper, KEEPER_NEVER)) {
 		case KEEPER_STOP:
-			return;
+			return true;
 		case KEEPER_RELOAD:
 			scan();
 			keeper_roll(keeper);
@@ -348,9 +369,12 @@ keep_running(void)
 		case KEEPER_REPORT:
 			write_file("supervisor.status", print_status);
 			break;
-		case KEEPER_TIME:
 		case KEEPER_CRASH_LOOP:
 			/* It is logged; the others must not suffer for it. */
+			if (front != NULL)
+				return false;
+			break;
+		case KEEPER_TIME:
 			break;
 		}
 	}
@@ -359,6 +383,8 @@ keep_running(void)
 static void
 stop(void)
 {
+	if (front != NULL)
+		keeper_end(keeper, front);
 	/* A connection made now would wait for nobody. */
 	for (struct function *f = functions; f != NULL; f = f->following)
 		hide(f);
@@ -375,7 +401,7 @@ static _Noreturn void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: supervisor --run DIR --bin DIR [--workers N]\n");
+	    "usage: supervisor --run DIR --bin DIR [--workers N] [-- FRONT...]\n");
 	exit(2);
 }
 
@@ -425,7 +451,9 @@ read_arguments(int argc, char **argv)
 			usage();
 		}
 	}
-	if (optind != argc || run_dir == NULL || bin_dir == NULL)
+	if (optind != argc)
+		front_command = argv + optind;
+	if ((front_command != NULL && strcmp(argv[optind - 1], "--") != 0) || run_dir == NULL || bin_dir == NULL)
 		usage();
 }
 
@@ -448,7 +476,11 @@ main(int argc, char **argv)
 		    NULL);
 	if (ok) {
 		write_file("supervisor.pid", print_pid);
-		keep_running();
+		if (front_command != NULL) {
+			front = keeper_add(keeper, "front", -1, become_front, NULL);
+			front->ends_by = SIGINT;
+		}
+		ok = keep_running();
 		path_of(path, run_dir, "supervisor.pid");
 		unlink(path);
 	}

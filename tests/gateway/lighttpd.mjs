@@ -28,7 +28,7 @@ const isFree = (port) => new Promise((resolve) => {
 });
 
 /* Below the ephemeral range, where outgoing connections may take any port. */
-async function freePort() {
+export async function freePort() {
 	for (;;) {
 		const port = 20_000 + Math.floor(Math.random() * 12_000);
 		if (await isFree(port))
@@ -36,8 +36,8 @@ async function freePort() {
 	}
 }
 
-async function launch(run, port, env) {
-	const child = spawn('/usr/sbin/lighttpd', ['-D', '-f', path.join(env.SOUK_CONF ?? conf, 'lighttpd.conf')], {
+async function launch(file, run, port, env) {
+	const child = spawn('/usr/sbin/lighttpd', ['-D', '-f', path.join(env.SOUK_CONF ?? conf, file)], {
 		env: {
 			SOUK_RUN: run, SOUK_CONF: conf, SOUK_WWW: path.join(conf, 'www'),
 			SOUK_BIND: '127.0.0.1', SOUK_PORT: String(port), PATH: process.env.PATH, ...env,
@@ -49,19 +49,21 @@ async function launch(run, port, env) {
 	return child.exitCode === null ? child : null;
 }
 
-export async function startLighttpd(env = {}) {
+const FOLDERS = ['fn', 'log', 'lighttpd', 'media'];
+
+export async function startLighttpd(env = {}, file = 'lighttpd.conf', folders = FOLDERS) {
 	const run = mkdtempSync(path.join(tmpdir(), 'souk-gateway-'));
-	for (const folder of ['fn', 'log', 'lighttpd', 'media'])
+	for (const folder of folders)
 		mkdirSync(path.join(run, folder));
 
 	let port;
 	let child = null;
 	for (let tries = 0; child === null && tries < 5; tries++) {
 		port = await freePort();
-		child = await launch(run, port, env);
+		child = await launch(file, run, port, env);
 	}
 	if (child === null)
-		throw new Error(`lighttpd does not start: ${readFileSync(path.join(run, 'log/lighttpd.log'), 'utf8')}`);
+		throw new Error(`lighttpd does not start: see above, or ${run}`);
 
 	return {
 		base: `http://127.0.0.1:${port}`,

@@ -21,22 +21,25 @@ function environment(context) {
 	    .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
-/* env: variables that differ from the stack's; one that is null is not there. */
-function run(name, args, { input = '', env = {} }) {
+/* The process, and how it will have ended.  env: variables that differ from the
+ * stack's; one that is null is not there. */
+export function start(name, args, { input = '', env = {} } = {}) {
 	const variables = Object.entries({ ...environment(name.split('-')[0]), ...env })
 	    .filter(([, value]) => value !== null);
-
-	return new Promise((done) => {
-		const child = execFile(join(need('SOUK_BIN'), name), args, { env: Object.fromEntries(variables),
+	let child;
+	const ended = new Promise((done) => {
+		child = execFile(join(need('SOUK_BIN'), name), args, { env: Object.fromEntries(variables),
 		    cwd: need('SOUK_RUN'), encoding: 'buffer', maxBuffer: 1 << 26 },
 		    (error, bytes, log) => done({ code: error ? error.code : 0, bytes, log: log.toString() }));
-		child.stdin.on('error', () => { /* it may not read */ });
-		child.stdin.end(input);
 	});
+
+	child.stdin.on('error', () => { /* it may not read */ });
+	child.stdin.end(input);
+	return { child, ended };
 }
 
 export async function execute(name, args, options = {}) {
-	const { code, bytes, log } = await run(name, args, options);
+	const { code, bytes, log } = await start(name, args, options).ended;
 	return { code, log, stdout: bytes.toString() };
 }
 
@@ -45,14 +48,14 @@ export async function cgi(name, method, uri, { address = '127.0.0.9', token, jso
 	const input = json === undefined ? body ?? '' : JSON.stringify(json);
 	const media = json === undefined ? type : 'application/json';
 	const sent = { ...headers, ...token === undefined ? {} : { Authorization: `Bearer ${token}` } };
-	const { code, log, bytes } = await run(name, [], { input, env: {
+	const { code, log, bytes } = await start(name, [], { input, env: {
 		GATEWAY_INTERFACE: 'CGI/1.1', SERVER_PROTOCOL: 'HTTP/1.1', REQUEST_METHOD: method,
 		REQUEST_URI: uri, REMOTE_ADDR: address,
 		...Object.fromEntries(Object.entries(sent).map(([key, value]) => [`HTTP_${key.toUpperCase().replaceAll('-', '_')}`, value])),
 		...media === undefined ? {} : { CONTENT_TYPE: media },
 		...input.length === 0 ? {} : { CONTENT_LENGTH: String(Buffer.byteLength(input)) },
 		...env,
-	} });
+	} }).ended;
 	const end = bytes.indexOf('\r\n\r\n');
 	if (end < 0)
 		return { code, log, headers: {} };
