@@ -357,29 +357,27 @@ fastcgi_serve(int slot)
 	return 0;
 }
 
-static void
-run_scheduled(struct req *rq, const struct entry *entry)
+/* The request, over as it is, until the next.  It is one for the whole process,
+ * and here: gcc 12 takes it for read-only where it is only handed around. */
+static const struct req *
+run_scheduled(const struct entry *entry)
 {
+	static struct req rq;
 	char *const none[] = { NULL };
 	struct incoming in = { .variables = none, .body = "" };
 
-	request_begin(rq, &in);
-	rq->method = "POST";
-	rq->uri = entry->endpoint->path;
-	rq->trusted = true;
-	dispatch(rq);
-	dispatch_after(rq);
-	request_end(rq);
-}
-
-static void
-run_in_time(struct req *rq, const struct entry *entry)
-{
 	alarm(patience());
 	serving = 1;
-	run_scheduled(rq, entry);
+	request_begin(&rq, &in);
+	rq.method = "POST";
+	rq.uri = entry->endpoint->path;
+	rq.trusted = true;
+	dispatch(&rq);
+	dispatch_after(&rq);
+	request_end(&rq);
 	serving = 0;
 	alarm(0);
+	return &rq;
 }
 
 /* When it has to run again: as it said itself, but at least as often as it
@@ -397,7 +395,7 @@ next_run(const struct entry *entry, const struct req *rq, bool listening)
 }
 
 static uint64_t
-run_due(struct req *rq, uint64_t *due, bool listening)
+run_due(uint64_t *due, bool listening)
 {
 	size_t n = (size_t)(__stop_endpoints - __start_endpoints);
 	uint64_t next = UINT64_MAX;
@@ -407,10 +405,8 @@ run_due(struct req *rq, uint64_t *due, bool listening)
 
 		if (entry->endpoint->every_s == 0)
 			continue;
-		if (due[i] <= now_us()) {
-			run_in_time(rq, entry);
-			due[i] = next_run(entry, rq, listening);
-		}
+		if (due[i] <= now_us())
+			due[i] = next_run(entry, run_scheduled(entry), listening);
 		next = due[i] < next ? due[i] : next;
 	}
 	return next;
@@ -467,7 +463,6 @@ sleep_until(uint64_t us, int fd)
 int
 fastcgi_schedule(void)
 {
-	static struct req rq;
 	uint64_t *due = calloc((size_t)(__stop_endpoints - __start_endpoints), sizeof(*due));
 	bool listens = is_ever_woken();
 	int ear = -1;
@@ -482,7 +477,7 @@ fastcgi_schedule(void)
 			ear = wake_listen(&anew);
 		if (anew || (heard && ear < 0))
 			wake(NULL, due);
-		if (sleep_until(run_due(&rq, due, ear >= 0), ear))
+		if (sleep_until(run_due(due, ear >= 0), ear))
 			wake_hear(wake, due);
 	}
 	free(due);
@@ -510,7 +505,6 @@ req_call_help(struct req *rq)
 int
 fastcgi_help(void)
 {
-	static struct req rq;
 	eventfd_t rings;
 
 	catch_signals();
@@ -520,7 +514,7 @@ fastcgi_help(void)
 		for (const struct entry *const *at = __start_endpoints;
 		    at < __stop_endpoints && !stopping; at++)
 			if ((*at)->endpoint->helpers > 0)
-				run_in_time(&rq, *at);
+				run_scheduled(*at);
 		let_connections_go();
 	}
 	return 0;
