@@ -1,10 +1,14 @@
 /*
  * The database as its superuser sees it: one psql, kept, so that a query costs
  * about a millisecond.  It is started anew after Postgres was.
+ *
+ * What a statement leaves to be done is published as the runtime would do it, so
+ * that nobody waits for a poll.
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { need } from './env.mjs';
+import { redis } from './stack.mjs';
 
 let psql = null;
 let tail = Promise.resolve();
@@ -12,7 +16,7 @@ let tail = Promise.resolve();
 function start() {
 	/* Errors go the way of the rows, so that they arrive in order. */
 	const child = spawn('sh', ['-c', 'exec psql -XqAt "$0" 2>&1', need('ADMIN_DATABASE_URL')],
-	    { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PGOPTIONS: '-c client_min_messages=warning' } });
+	    { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PGOPTIONS: '-c client_min_messages=notice' } });
 	const self = { child, text: '', waiting: null };
 
 	child.stdout.setEncoding('utf8');
@@ -28,6 +32,15 @@ function start() {
 	});
 	quiet(self, true);
 	return self;
+}
+
+/* ops.wake() in SQL; any other notice is nobody's business. */
+const NOTICE = /^NOTICE: {2}(.*)\n/gm;
+
+function wake(line, topic) {
+	if (['jobs', 'events', 'sagas'].includes(topic))
+		redis(`PUBLISH souk:wake ${topic}`).catch(() => { /* then they will see by themselves */ });
+	return '';
 }
 
 /* An idle psql must not keep the test process alive. */
@@ -52,7 +65,7 @@ function ask(text) {
 				const end = self.text.indexOf('\n', at);
 				if (at < 0 || end < 0)
 					return;
-				const rows = self.text.slice(0, at).trimEnd();
+				const rows = self.text.slice(0, at).replaceAll(NOTICE, wake).trimEnd();
 				const failed = self.text.slice(at + mark.length, end).trim() === 'true';
 				self.text = self.text.slice(end + 1);
 				if (failed)

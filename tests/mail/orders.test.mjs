@@ -79,10 +79,7 @@ test('amounts have as many digits as their currency', async () => {
 	for (const [currency, amount, written] of [['JPY', 1999, '1999 JPY'], ['KWD', 1999, '1.999 KWD']]) {
 		const { buyer, placed } = await bought();
 		await mailsAreOut();
-		await run`BEGIN;
-			UPDATE orders.orders SET currency = ${currency} WHERE id = ${placed.id};
-			UPDATE payments.payment SET currency = ${currency} WHERE order_id = ${placed.id};
-			COMMIT`;
+		await run`UPDATE orders.orders SET currency = ${currency} WHERE id = ${placed.id}`;
 		await refund(placed, amount);
 		await mailTo(buyer.email, `${written} of your order ${placed.id} go back to you`);
 	}
