@@ -67,7 +67,7 @@ test('200 slow connections stop nobody else', async () => {
 async function hurried(work) {
 	const copy = mkdtempSync(path.join(tmpdir(), 'souk-conf-'));
 	cpSync(conf, copy, { recursive: true });
-	const file = path.join(copy, 'lighttpd.conf');
+	const file = path.join(copy, 'limits.conf');
 	let text = readFileSync(file, 'utf8');
 	for (const [name, seconds] of [['server.max-read-idle', 2], ['server.max-keep-alive-idle', 3]]) {
 		const pattern = new RegExp(`^(${name.replace('.', '\\.')}\\s*=\\s*)\\d+$`, 'm');
