@@ -94,6 +94,16 @@ strip_braces(struct req *rq, const char *object)
 }
 
 /* A SQL function has refused the request: see fn.h. */
+/* Without its detail, which may be a whole row, secrets and all. */
+static const char *
+problem_of(struct req *rq, const PGresult *r)
+{
+	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	const char *context = PQresultErrorField(r, PG_DIAG_CONTEXT);
+
+	return context == NULL ? message : fmt(rq, "%s, in %s", message, context);
+}
+
 static void
 refused_by_sql(struct req *rq, const PGresult *r)
 {
@@ -136,18 +146,18 @@ statement_failed(struct req *rq, const PGresult *r, const struct query *q)
 		/* Another transaction was faster: run again, and this time the
 		 * handler's own check sees what that one has made or taken. */
 		log_line(LOG_WARN, "a statement came too late", "request_id", rq->id, "query",
-		    q == NULL ? "" : q->name, "problem", PQresultErrorMessage(r), NULL);
+		    q == NULL ? "" : q->name, "problem", problem_of(rq, r), NULL);
 		db.rerun = true;
 		fail(rq, ERR_INTERNAL);
 	} else if (strncmp(state, "08", 2) == 0 || strncmp(state, "57", 2) == 0 ||
 	    strncmp(state, "53", 2) == 0 || strcmp(state, "55P03") == 0) {
 		log_line(LOG_WARN, "postgres refuses", "request_id", rq->id, "query",
-		    q == NULL ? "" : q->name, "problem", PQresultErrorMessage(r), NULL);
+		    q == NULL ? "" : q->name, "problem", problem_of(rq, r), NULL);
 		fail_text(rq, ERR_UNAVAILABLE, "The database is busy; try again shortly");
 	} else {
 		log_line(LOG_ERROR, "a statement failed", "request_id", rq->id, "query",
 		    q == NULL ? "" : q->name, "sqlstate", state, "problem",
-		    PQresultErrorMessage(r), NULL);
+		    problem_of(rq, r), NULL);
 		fail(rq, ERR_INTERNAL);
 	}
 }

@@ -76,7 +76,8 @@ configure_postgres() {
 	listen_addresses = ''
 	unix_socket_directories = '$RUN/pgsock'
 	unix_socket_permissions = 0700
-	max_connections = 200
+	# A connection for each process that has been asked lately, and the sweepers.
+	max_connections = 500
 	shared_buffers = $(shared_buffers)
 	fsync = ${PG_FSYNC:-on}
 	# Nothing replicates from here.

@@ -286,13 +286,18 @@ let somebody;
 refusesBadTokens('POST', PATH, async () => somebody ??= await newAdmin());
 refusesBadBodies('POST', PATH, () => boss.token);
 
-test('while a refund is pending, somebody gives all of it back at Stripe: nothing is left', async () => {
+test('while a refund is pending, somebody asks for all of it at Stripe: nothing is left, until that fails', async () => {
 	const placed = await paid({ card: 'pm_card_pendingRefund' });
-	assert.equal((await refund(placed.id, { amount: '70.00' })).status, 'pending');
-	await deliver(event('refund.created', {
-		id: `re_3${randomBytes(12).toString('hex')}`, object: 'refund', amount: 12000, currency: 'usd',
-		payment_intent: placed.payment.paymentIntentId, status: 'succeeded', metadata: {},
+	const id = `re_3${randomBytes(12).toString('hex')}`;
+	const tell = (type, status) => deliver(event(type, {
+		id, object: 'refund', amount: 12000, currency: 'usd',
+		payment_intent: placed.payment.paymentIntentId, status, metadata: {},
 	}), { expect: 200 });
+	assert.equal((await refund(placed.id, { amount: '70.00' })).status, 'pending');
+	await tell('refund.created', 'pending');
 	await refuse(409, 'already_refunded', placed.id);
 	await refuse(409, 'already_refunded', placed.id, { amount: '1.00' });
+	await tell('refund.failed', 'failed');
+	await refuse(409, 'refund_too_large', placed.id, { amount: '50.01' });
+});
 });
