@@ -300,4 +300,3 @@ test('while a refund is pending, somebody asks for all of it at Stripe: nothing 
 	await tell('refund.failed', 'failed');
 	await refuse(409, 'refund_too_large', placed.id, { amount: '50.01' });
 });
-});
