@@ -33,7 +33,9 @@ test('every request is complete', () => {
 		assert.ok(event.some(({ listen, script }) => listen === 'test' && script.exec.join('').includes('pm.test(')), `${name}: nothing is tested`);
 		if (request.url.host[0] === '{{baseUrl}}') {
 			const body = operationOf(request.method, `/${request.url.path.join('/')}`).operation.requestBody;
-			assert.equal(request.body !== undefined, body !== undefined, `${name}: body`);
+			/* A person starts a cron function without an event. */
+			const isSent = body !== undefined && body.content['application/cloudevents+json'] === undefined;
+			assert.equal(request.body !== undefined, isSent, `${name}: body`);
 		}
 	}
 });
