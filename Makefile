@@ -150,6 +150,8 @@ tests: all $(TESTS) ## build the tests too
 # once more under the sanitizers, in a build that can be told where to die; then
 # every fuzz target for a minute.
 ASAN	 = B=build/asan SANITIZE=address,undefined FAULTS=1
+# The build that can be told where to die, without the sanitizers' slowness.
+FAULTY	 = B=build/faults FAULTS=1
 FUZZING	 = B=build/fuzz CC="$(FUZZ_CC)" SANITIZE=fuzzer-no-link,address,undefined
 STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
 test: ## install what is missing, build, and run every test
@@ -157,11 +159,10 @@ test: ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory -j$(CORES) tests
 	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
 	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests
+	@$(MAKE) --no-print-directory -j$(CORES) $(FAULTY) all
 	@$(MAKE) --no-print-directory fuzzers
 	@$(MAKE) --no-print-directory check-derived
 	@tests/all
-# The build that can be told where to die, without the sanitizers' slowness.
-FAULTY	 = B=build/faults FAULTS=1
 chaos: ## everything dies while customers buy: N=10000 injections, SEED=
 	@deploy/local/install build run test
 	@$(MAKE) --no-print-directory -j$(CORES) $(FAULTY) all
