@@ -116,6 +116,15 @@ export async function pay(buyer, placed, card = 'pm_card_visa') {
 	return untilOrder(buyer, placed.id, 'paid');
 }
 
+/* By its seller or an admin: on its way to the buyer; by an admin: money back. */
+export const move = (who, placed, status, more = {}) =>
+	who.call('PUT', `/api/orders/${placed.id}/status`, { json: { status, ...more }, expect: 200 });
+export const track = (who, placed, trackingNumber, carrier) =>
+	who.call('PUT', `/api/orders/${placed.id}/tracking`, { json: { trackingNumber, carrier }, expect: 200 });
+export async function refund(boss, placed, amount) {
+	return (await boss.call('POST', '/api/payments/refund', { json: { orderId: placed.id, amount }, expect: 200 })).json;
+}
+
 /* What is on sale of a product now, past every cache. */
 export async function stockOf(productId) {
 	const { one } = await import('./sql.mjs');

@@ -3,24 +3,22 @@
  * currency, and nothing to whom it does not concern.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 import { mailsAreOut, mailsTo, mailTo, runJobs } from '../lib/mail.mjs';
-import { customer, lines, pay, PASSWORD, place, product, seller } from '../lib/shop.mjs';
+import { customer, lines, move, newAdmin, pay, PASSWORD, place, product, refund, seller, track } from '../lib/shop.mjs';
 import { one, run, value } from '../lib/sql.mjs';
 
+let boss;
+before(async () => { boss = await newAdmin(); });
+
 async function bought({ verified = false, quantity = 2 } = {}) {
-	const buyer = await customer();
+	const [buyer, owner] = [await customer(), await seller()];
 	await run`UPDATE users.account SET email_verified = ${verified} WHERE id = ${buyer.id}`;
-	const goods = await product(await seller(), { name: 'Lamp <b>of</b> brass' });
+	const goods = await product(owner, { name: 'Lamp <b>of</b> brass' });
 	const placed = await place(buyer, lines([goods.id, quantity]));
 	await pay(buyer, placed);
-	return { buyer, placed };
+	return { buyer, owner, placed };
 }
-
-/* A movement of the ledger, as a refund makes one. */
-let refunds = 0;
-const refund = (placed, amount) => run`SELECT payments.ledger_post(${placed.id}, 'refund',
-    ${`re_${placed.id}_${refunds++}`}, ${amount}, currency) FROM orders.orders WHERE id = ${placed.id}`;
 
 const about = async (buyer, placed) => (await mailsTo(buyer.email))
     .filter(({ subject }) => subject.includes(`order ${placed.id}`)).map(({ subject }) => subject);
@@ -54,34 +52,64 @@ test('a confirmed address reads what the goods are called; any other, numbers', 
 
 test('refunds: each by its amount, a part or all', async () => {
 	const { buyer, placed } = await bought();
-	await refund(placed, 100);
-	await refund(placed, 2050);
+	await refund(boss, placed, '1.00');
+	await refund(boss, placed, '20.50');
 	const part = await mailTo(buyer.email, `1.00 USD of your order ${placed.id} go back to you`);
 	assert.match(part.text, /1\.00 USD, a part of what you paid/);
 	await mailTo(buyer.email, `20.50 USD of your order ${placed.id} go back to you`);
 
 	const whole = await bought();
-	await refund(whole.placed, Number(whole.placed.total_amount.replace('.', '')));
+	await refund(boss, whole.placed);
 	const mail = await mailTo(whole.buyer.email, `${whole.placed.total_amount} USD of your order ${whole.placed.id} go back to you`);
 	assert.match(mail.text.replaceAll('\n', ' '), /, all of what you paid/);
 });
 
 test('the same movement, reported again, is no other mail', async () => {
 	const { buyer, placed } = await bought();
+	const made = await refund(boss, placed, '1.00');
 	for (let i = 0; i < 3; i++)
-		await run`SELECT payments.ledger_post(${placed.id}, 'refund', ${`re_same_${placed.id}`}, 100, 'USD')`;
+		await run`SELECT payments.ledger_post(${placed.id}, 'refund', ${made.stripe_refund_id}, 100, 'USD')`;
 	await mailTo(buyer.email, `1.00 USD of your order ${placed.id} go back to you`);
 	await mailsAreOut();
 	assert.equal((await about(buyer, placed)).filter((subject) => subject.startsWith('1.00')).length, 1);
 });
 
+test('on its way: packed, shipped with its number, delivered', async () => {
+	const { buyer, owner, placed } = await bought();
+	await move(owner, placed, 'processing');
+	await track(owner, placed, 'JD0146', 'DHL');
+	await move(owner, placed, 'shipped');
+	await move(owner, placed, 'delivered');
+	const shipped = await mailTo(buyer.email, `Your order ${placed.id} is on its way`);
+	assert.match(shipped.text, /^Carrier +DHL$/m);
+	assert.match(shipped.text, /^Tracking number +JD0146$/m);
+	await mailTo(buyer.email, `Your order ${placed.id} has been delivered`);
+	await mailsAreOut();
+	assert.deepEqual((await about(buyer, placed)).sort(), [`Your order ${placed.id}`, `Your order ${placed.id} has been delivered`,
+	    `Your order ${placed.id} is being packed`, `Your order ${placed.id} is on its way`]);
+});
+
+test('an order that is cancelled when it is paid: that it is, and the money', async () => {
+	const { buyer, placed } = await bought();
+	await mailsAreOut();
+	await buyer.call('POST', `/api/orders/${placed.id}/cancel`, { expect: 200 });
+	await mailTo(buyer.email, `Your order ${placed.id} is cancelled`);
+	await mailTo(buyer.email, `${placed.total_amount} USD of your order ${placed.id} go back to you`);
+	await mailsAreOut();
+	assert.equal((await about(buyer, placed)).length, 3);
+});
+
 test('amounts have as many digits as their currency', async () => {
-	for (const [currency, amount, written] of [['JPY', 1999, '1999 JPY'], ['KWD', 1999, '1.999 KWD']]) {
-		const { buyer, placed } = await bought();
-		await mailsAreOut();
-		await run`UPDATE orders.orders SET currency = ${currency} WHERE id = ${placed.id}`;
-		await refund(placed, amount);
-		await mailTo(buyer.email, `${written} of your order ${placed.id} go back to you`);
+	const { buyer, placed } = await bought();
+	for (const [currency, written] of [['JPY', '1999 JPY'], ['KWD', '1.999 KWD'], ['EUR', '19.99 EUR']]) {
+		/* It never was, but for who looks meanwhile. */
+		await run`BEGIN; UPDATE orders.orders SET currency = ${currency} WHERE id = ${placed.id};
+			SELECT payments.ledger_post(${placed.id}, 'refund', 're_never', 1999, ${currency})`;
+		const said = await value`SELECT mail.order_refund(jsonb_build_object('order', ${placed.id}, 'user', ${buyer.id},
+			'ledger', (SELECT id FROM payments.ledger WHERE stripe_id = 're_never')))`;
+		await run`ROLLBACK`;
+		assert.equal(said.amount, written);
+		assert.ok(said.total.endsWith(` ${currency}`), said.total);
 	}
 });
 
@@ -93,7 +121,7 @@ test('who has left, or may not come in, is told nothing', async () => {
 	await mailsAreOut();
 	for (const { buyer, placed } of [erased, barred]) {
 		const before = (await about(buyer, placed)).length;
-		await refund(placed, 100);
+		await refund(boss, placed, '1.00');
 		await mailsAreOut();
 		assert.equal((await about(buyer, placed)).length, before);
 		assert.equal(await value`SELECT count(*) FROM ops.job WHERE kind = 'mail' AND state <> 'done'
@@ -106,7 +134,7 @@ test('it goes where its reader is now', async () => {
 	await mailsAreOut();
 	const email = `moved-${buyer.email}`;
 	await run`UPDATE users.account SET email = ${email} WHERE id = ${buyer.id}`;
-	await refund(placed, 100);
+	await refund(boss, placed, '1.00');
 	await mailTo(email, `1.00 USD of your order ${placed.id} go back to you`);
 });
 

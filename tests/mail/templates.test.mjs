@@ -9,28 +9,21 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { call } from '../lib/client.mjs';
 import { assertSound, mailTo } from '../lib/mail.mjs';
-import { lines, pay, place, product, seller, untilOrder } from '../lib/shop.mjs';
-import { one, rows, run } from '../lib/sql.mjs';
+import { lines, move, newAdmin, pay, place, product, refund, seller } from '../lib/shop.mjs';
+import { rows, run } from '../lib/sql.mjs';
 
 const directory = join(resolve(dirname(fileURLToPath(import.meta.url)), '..', '..'), 'shared', 'mail');
 const read = (name) => readFileSync(join(directory, name), 'utf8');
 const templates = [...new Set(readdirSync(directory).map((name) => name.replace(/\.(txt|html)$/, '')))];
 const placeholders = (text) => [...new Set(text.match(/\{\{[^}]*\}\}/g) ?? [])].sort();
 
-/* An order of theirs, paid for. */
+/* An order of theirs, paid for, and who sells it. */
 async function bought(buyer) {
-	const placed = await place(buyer, lines([(await product(await seller())).id, 2]));
+	const owner = await seller();
+	const placed = await place(buyer, lines([(await product(owner)).id, 2]));
 	await pay(buyer, placed);
-	return placed;
+	return { placed, owner };
 }
-
-/* As the functions do that change an order's status. */
-const becomes = (placed, status) => run`
-	WITH was AS (SELECT status FROM orders.orders WHERE id = ${placed.id}),
-	noted AS (INSERT INTO orders.history (order_id, old_status, new_status)
-	          SELECT ${placed.id}, status, ${status} FROM was)
-	UPDATE orders.orders SET status = ${status}, carrier = 'DHL', tracking_number = 'JD0146'
-	 WHERE id = ${placed.id}`;
 
 /* What makes the shop send it to that person; the subject, where it has words of
  * its own. */
@@ -45,27 +38,26 @@ const CAUSES = {
 		await owner.call('POST', `/api/products/${goods.id}/stock`, { json: { change: -7, reason: 'broken' }, expect: 200 });
 		return `${goods.name}: 3 left`;
 	},
-	order_confirmation: async (buyer) => `Your order ${(await bought(buyer)).id}`,
+	order_confirmation: async (buyer) => `Your order ${(await bought(buyer)).placed.id}`,
 	order_status: async (buyer) => {
-		const placed = await bought(buyer);
-		await becomes(placed, 'processing');
+		const { placed, owner } = await bought(buyer);
+		await move(owner, placed, 'processing');
 		return `Your order ${placed.id} is being packed`;
 	},
 	order_shipped: async (buyer) => {
-		const placed = await bought(buyer);
-		await becomes(placed, 'shipped');
+		const { placed, owner } = await bought(buyer);
+		await move(owner, placed, 'processing');
+		await move(owner, placed, 'shipped');
 		return `Your order ${placed.id} is on its way`;
 	},
 	order_cancelled: async (buyer) => {
 		const placed = await place(buyer, lines([(await product(await seller())).id, 2]));
-		await run`UPDATE orders.saga SET deadline = now(), wake_at = now() WHERE order_id = ${placed.id}`;
-		await untilOrder(buyer, placed.id, 'cancelled');
+		await buyer.call('POST', `/api/orders/${placed.id}/cancel`, { expect: 200 });
 		return `Your order ${placed.id} is cancelled`;
 	},
 	order_refund: async (buyer) => {
-		const placed = await bought(buyer);
-		const { stripe_id: intent, amount } = await one`SELECT * FROM payments.ledger WHERE order_id = ${placed.id}`;
-		await run`SELECT payments.ledger_post(${placed.id}, 'refund', ${`re_${intent}`}, ${amount}, 'USD')`;
+		const { placed } = await bought(buyer);
+		await refund(await newAdmin(), placed);
 		return `${placed.total_amount} USD of your order ${placed.id} go back to you`;
 	},
 };
