@@ -48,21 +48,15 @@ const asksForMail = (person) => call('POST', '/api/auth/forgot-password', { json
 const arrives = (person, count) => until(`${person.email} has ${count} mails`,
     async () => (await mailsTo(person.email, SUBJECTS.reset)).length >= count, { seconds: POLL_S + 15 });
 
-/* No saga lives that other tests left unpaid, and no job is left by them. */
+/* No job is left by other tests, and what they left of sagas is for later. */
 async function becomeIdle() {
 	await run`DELETE FROM ops.job WHERE run_at IS NOT NULL`;
-	/* One that Stripe takes days for is nobody's work now. */
-	await run`UPDATE orders.saga SET state = 'paused', wake_at = NULL, owner = NULL
-	           WHERE kind = 'refund' AND wake_at IS NOT NULL`;
-	await until('nothing is to be done', async () => {
-		await run`UPDATE orders.saga SET deadline = now(), wake_at = now() WHERE wake_at IS NOT NULL AND owner IS NULL`;
-		return await value`SELECT (SELECT count(*) FROM orders.saga WHERE wake_at IS NOT NULL)
-		                        + (SELECT count(*) FROM ops.job WHERE run_at IS NOT NULL)` === 0;
-	}, { seconds: POLL_S + 15, every: 500 });
+	await run`UPDATE orders.saga SET wake_at = now() + interval '1 hour' WHERE wake_at IS NOT NULL`;
 }
 
 after(async () => {
 	await startRedis();
+	await run`UPDATE orders.saga SET wake_at = now() WHERE wake_at IS NOT NULL`;
 });
 
 test('whoever is to be woken listens', async () => {

@@ -35,7 +35,7 @@ function start() {
 }
 
 /* ops.wake() in SQL; any other notice is nobody's business. */
-const NOTICE = /^NOTICE: {2}(.*)\n/gm;
+const NOTICE = /^(?:NOTICE|WARNING): {2}(.*)\n/gm;
 
 function wake(line, topic) {
 	if (['jobs', 'events', 'sagas'].includes(topic))
