@@ -253,7 +253,7 @@ LANGUAGE plpgsql STABLE SET search_path = ''
 -- What is asked for all the time is in memory.
 SET seq_page_cost = 0.2 SET random_page_cost = 0.25 SET work_mem = '16MB' AS $$
 DECLARE
-	most_ranked constant bigint := 1000;
+	most_ranked constant bigint := 400;
 	after_value bigint := split_part(p_after, '_', 1);
 	after_id bigint := split_part(p_after, '_', 2);
 	wanted bigint := p_limit + 1;	-- one more says whether there is another page

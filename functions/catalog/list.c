@@ -52,7 +52,7 @@ ENDPOINT(list_products) = {
 		PARAM(featured,   BOOL,   "Only those the shop shows first, or only the others"),
 		PARAM_AS(in_stock, "inStock", BOOL, "Only what can be ordered now, or cannot"),
 		PARAM_AS(sort, "sortBy", CHOICE, "The order of the list;"
-		    " relevance ranks the thousand newest of very many", .choices =
+		    " relevance ranks the four hundred newest of very many", .choices =
 		    CHOICES("newest", "price_asc", "price_desc", "popular", "relevance"))),
 	.output  = FIELDS(
 		OUT_OBJECT(products, product_shape, "This page", .many = true),

@@ -20,7 +20,7 @@ QUERY(understand_typing,
 QUERY(suggest,
 	"WITH few AS MATERIALIZED ("
 	" SELECT id, search FROM catalog.product"
-	"  WHERE is_active AND search @@ $1::tsquery ORDER BY id DESC LIMIT 200),"
+	"  WHERE is_active AND search @@ $1::tsquery ORDER BY id DESC LIMIT 50),"
 	"best AS ("
 	" SELECT f.id, row_number() OVER ("
 	"        ORDER BY ts_rank(f.search, $1::tsquery) DESC, s.sold DESC, f.id DESC) AS place"
