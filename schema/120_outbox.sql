@@ -39,14 +39,16 @@ END $$;
 -- state:
 --   waiting  to be sent
 --   sent     taken by the sink; kept for a while
---   dead     refused for good, or too often; stays until somebody looks
+--   dead     refused for good, or too often; stays until an operator sends it
+--            again or drops it (schema/190_operator_events.sql)
+--   dropped  an operator wants it sent no more
 -- Of the events about one subject only the first that waits has a due_at: the
 -- others follow it one by one.  A claim puts due_at off by a lease and raises
 -- epoch, and a report with an older one changes nothing.
 --
 -- Every order writes here.  The state is an enumeration because a CHECK costs as
 -- much as the rest of the row; only the functions below write.
-CREATE TYPE ops.event_state AS ENUM ('waiting', 'sent', 'dead');
+CREATE TYPE ops.event_state AS ENUM ('waiting', 'sent', 'dead', 'dropped');
 CREATE TABLE ops.event (
 	id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	uuid       uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -136,19 +138,6 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
--- For an operator, once the sink takes such events: a dead one is sent after
--- all.  Later ones about its subject may have left long ago.
-CREATE FUNCTION ops.event_revive(p_event bigint) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-BEGIN
-	UPDATE ops.event SET state = 'waiting', due_at = now(), ended_at = NULL, attempt = 0
-	 WHERE id = p_event AND state = 'dead';
-	IF FOUND THEN
-		PERFORM ops.wake('events');
-	END IF;
-	RETURN FOUND;
-END $$;
-
 -- How much waits and since when, when the next is due (null: none) and how many
 -- are dead.
 CREATE FUNCTION ops.event_backlog()
@@ -175,7 +164,7 @@ BEGIN
 			SELECT e.id, e.at, e.state FROM ops.event e WHERE e.state <> 'dead'
 			 ORDER BY e.id LIMIT p_limit FOR UPDATE SKIP LOCKED) o
 		 WHERE o.at < now() - make_interval(secs => p_age_s)
-		   AND (o.state = 'sent' OR p_waiting)));
+		   AND (o.state <> 'waiting' OR p_waiting)));
 	GET DIAGNOSTICS purged = ROW_COUNT;
 	RETURN purged;
 END $$;

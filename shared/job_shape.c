@@ -1,6 +1,4 @@
 #include "job_shape.h"
-#include "audit.h"
-#include "json.h"
 
 const struct shape job_shape = {
 	.name = "Job",
@@ -25,19 +23,3 @@ const struct shape job_shape = {
 		OUT(finished_at, TIME,   "When it ended", .nullable = true,
 		    .example = "\"2026-11-23T01:46:00.000Z\"")),
 };
-
-struct status
-job_act_reply(struct req *rq, const char *act, const char *job, const char *reason,
-    const struct row *changed)
-{
-	struct json *after = json_new(rq);
-
-	if (changed == NULL)
-		return fail(rq, ERR_NOT_FOUND);
-	json_open(after, '{');
-	json_key(after, "job");
-	json_raw(after, row_text(changed, "after"));
-	json_member(after, "reason", reason);
-	audit(rq, act, fmt(rq, "job:%s", job), row_text(changed, "before"), json_text(after));
-	return reply_row(rq, 200, changed);
-}

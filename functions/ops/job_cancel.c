@@ -7,6 +7,7 @@
 #include "fn.h"
 
 #include "job_shape.h"
+#include "operator_act.h"
 
 struct input {
 	const char *id, *reason;
@@ -34,5 +35,6 @@ cancel_job(struct req *rq)
 {
 	const struct input *in = req_input(rq);
 
-	return job_act_reply(rq, "job.cancel", in->id, in->reason, db_one(rq, &cancel, in->id));
+	return operator_act_reply(rq, "job", "cancel", in->id, in->reason,
+	    db_one(rq, &cancel, in->id));
 }

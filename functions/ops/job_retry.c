@@ -6,6 +6,7 @@
 #include "fn.h"
 
 #include "job_shape.h"
+#include "operator_act.h"
 
 struct input {
 	const char *id, *reason;
@@ -33,5 +34,6 @@ retry_job(struct req *rq)
 {
 	const struct input *in = req_input(rq);
 
-	return job_act_reply(rq, "job.retry", in->id, in->reason, db_one(rq, &retry, in->id));
+	return operator_act_reply(rq, "job", "retry", in->id, in->reason,
+	    db_one(rq, &retry, in->id));
 }

@@ -6,15 +6,11 @@
  */
 #include "fn.h"
 
-#include "audit.h"
-#include "job_shape.h"
-#include "json.h"
+#include "operator_act.h"
 
 struct input {
 	const char *kind, *reason;
 };
-
-enum { MOST = 1000 };		/* at a time: locks are held until all are done */
 
 QUERY(requeue,
 	"SELECT ops.operator_requeues_jobs($1, $2) AS n");
@@ -31,28 +27,14 @@ ENDPOINT(requeue_jobs) = {
 		    .example = "\"mail\""),
 		REASON_FIELD),
 	.output  = FIELDS(
-		OUT(requeued, INT,  "How many will run again", .example = "3"),
-		OUT(more,     BOOL, "Whether there may be more: ask again", .example = "false")),
+		REQUEUED_FIELDS),
 };
 
 static struct status
 requeue_jobs(struct req *rq)
 {
 	const struct input *in = req_input(rq);
-	int64_t n = row_int(db_one(rq, &requeue, in->kind, text(rq, MOST)), "n");
-	struct json *answer = json_new(rq), *after = json_new(rq);
+	int64_t n = row_int(db_one(rq, &requeue, in->kind, text(rq, REQUEUE_MOST)), "n");
 
-	json_open(after, '{');
-	json_member(after, "kind", in->kind);
-	json_key(after, "requeued");
-	json_int(after, n);
-	json_member(after, "reason", in->reason);
-	audit(rq, "jobs.requeue", "jobs", NULL, json_text(after));
-
-	json_open(answer, '{');
-	json_key(answer, "requeued");
-	json_int(answer, n);
-	json_key(answer, "more");
-	json_bool(answer, n == MOST);
-	return reply_json(rq, 200, json_text(answer));
+	return operator_requeue_reply(rq, "jobs", "kind", in->kind, in->reason, n);
 }

@@ -9,6 +9,7 @@ import { call } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { execute } from '../lib/execute.mjs';
 import { addEvents, hurry, relay, relayProcess, told, trial } from '../lib/sink.mjs';
+import { EVENTS, operator, REASON } from '../lib/operator.mjs';
 import { unique } from '../lib/shop.mjs';
 import { one, rows, run, value } from '../lib/sql.mjs';
 
@@ -136,7 +137,7 @@ trial('a sink that is away costs few tries, and nothing is lost', async (sink) =
 	assert.deepEqual(sink.taken.map(({ subject }) => subject).sort(), [...subjects].sort());
 });
 
-trial('an event sent too often in vain is dead, its followers are not; an operator revives it', async (sink) => {
+trial('an event sent too often in vain is dead, its followers are not; an operator has it sent again', async (sink) => {
 	await addEvents('orders/1', 'a', 'b');
 	sink.answer = ({ data }) => data.n === 'a' ? 500 : 202;
 	for (let i = 1; i <= 3; i++) {
@@ -150,8 +151,7 @@ trial('an event sent too often in vain is dead, its followers are not; an operat
 	assert.deepEqual([state, last_error], ['dead', 'the sink answers 500']);
 
 	sink.answer = () => 202;
-	assert.equal(await value`SELECT ops.event_revive(${id})`, true);
-	assert.equal(await value`SELECT ops.event_revive(${id})`, false, 'it is not dead');
+	await (await operator()).call('POST', `${EVENTS}/${id}/retry`, { json: REASON, expect: 200 });
 	await relay(sink);
 	assert.deepEqual(told(sink, 'orders/1'), ['b', 'a']);
 });

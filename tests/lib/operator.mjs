@@ -1,5 +1,6 @@
 /*
- * What operators meet: sagas that have stopped, jobs that were given up.
+ * What operators meet: sagas that have stopped, jobs and events that were
+ * given up.
  */
 import { customer, lines, newAdmin, place, product, seller, unique } from './shop.mjs';
 import { confirm, stripe } from './simulator.mjs';
@@ -11,6 +12,7 @@ export const operator = async () => boss ??= await newOperator();
 
 export const SAGAS = '/api/admin/sagas';
 export const JOBS = '/api/admin/jobs';
+export const EVENTS = '/api/admin/events';
 export const REASON = { reason: 'It was time' };
 
 export const sagaOf = (order, kind = 'order') => one`
@@ -63,5 +65,20 @@ export const killJob = (id) => run`
 export async function deadJob(kind = kindOfOurs(), payload = '{"n": 1}') {
 	const id = await addJob(kind, payload);
 	await killJob(id);
+	return id;
+}
+
+export const typeOfOurs = () => `test.${unique()}`;
+export const subjectOfOurs = () => `tests/${unique()}`;
+/* As a trigger adds it, to be sent at once; nobody does in a shop without a sink. */
+export async function addEvent({ type = typeOfOurs(), subject = subjectOfOurs(), data = '{"n": 1}' } = {}) {
+	await run`SELECT ops.event_add(${type}, ${subject}, ${data})`;
+	return value`SELECT max(id) FROM ops.event WHERE subject = ${subject}`;
+}
+export const eventOf = (id) => one`SELECT * FROM ops.event WHERE id = ${id}`;
+export async function deadEvent(more) {
+	const id = await addEvent(more);
+	await run`UPDATE ops.event SET state = 'dead', due_at = NULL, ended_at = now(), attempt = 500, epoch = 500,
+	          last_error = 'the sink answers 500' WHERE id = ${id}`;
 	return id;
 }

@@ -17,7 +17,7 @@ import { call, newAddress } from './client.mjs';
 import { endpoints } from './described.mjs';
 import { form } from './form.mjs';
 import { mailsAreOut, mailsTo, SUBJECTS } from './mail.mjs';
-import { deadJob, JOBS, kindOfOurs, newOperator, REASON, refundByHand, SAGAS, stuckRefund, waiting } from './operator.mjs';
+import { deadEvent, deadJob, EVENTS, JOBS, kindOfOurs, newOperator, REASON, refundByHand, SAGAS, stuckRefund, typeOfOurs, waiting } from './operator.mjs';
 import { unlike } from './pictures.mjs';
 import { ADDRESS, customer, freshEmail, lines, newAdmin, PASSWORD, pay, place, product, seller, unique } from './shop.mjs';
 import { value } from './sql.mjs';
@@ -52,11 +52,29 @@ async function aJobThatEnded() {
 	return id;
 }
 
+async function anEventThatEnded() {
+	const id = await deadEvent();
+	const who = await newOperator();
+	await who.call('POST', `${EVENTS}/${id}/drop`, { json: REASON, expect: 200 });
+	return id;
+}
+
 const OTHERWISE = { reason: 'It was high time' };
 const onSaga = async (what) => operated(SAGAS, what, [(await waiting()).saga.id, await aSagaThatEnded()],
     REASON, OTHERWISE, { action: `saga.${what}`, target: 'saga' });
 const onJob = async (what) => operated(JOBS, what, [await deadJob(), await aJobThatEnded()],
     REASON, OTHERWISE, { action: `job.${what}`, target: 'job' });
+const onEvent = async (what) => operated(EVENTS, what, [await deadEvent(), await anEventThatEnded()],
+    REASON, OTHERWISE, { action: `event.${what}`, target: 'event' });
+
+/* All dead ones of a kind of ours. */
+const requeued = async (path, name, those) => ({
+	who: await newOperator(),
+	path: `${path}/requeue`,
+	sent: { json: { [name]: those, ...REASON } },
+	other: { json: { [name]: those, ...OTHERWISE } },
+	effects: () => value`SELECT count(*) FROM ops.audit WHERE action LIKE '%.requeue' AND after ->> ${name} = ${those}`,
+});
 
 const REPEATED = {
 	async register_account() {
@@ -202,13 +220,14 @@ const REPEATED = {
 	async requeue_jobs() {
 		const kind = kindOfOurs();
 		await deadJob(kind);
-		return {
-			who: await newOperator(),
-			path: `${JOBS}/requeue`,
-			sent: { json: { kind, ...REASON } },
-			other: { json: { kind, ...OTHERWISE } },
-			effects: () => value`SELECT count(*) FROM ops.audit WHERE action = 'jobs.requeue' AND after ->> 'kind' = ${kind}`,
-		};
+		return requeued(JOBS, 'kind', kind);
+	},
+	retry_event: () => onEvent('retry'),
+	drop_event: () => onEvent('drop'),
+	async requeue_events() {
+		const type = typeOfOurs();
+		await deadEvent({ type });
+		return requeued(EVENTS, 'type', type);
 	},
 };
 

@@ -12,6 +12,7 @@ import { test } from 'node:test';
 import { call, exchange } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { commands, monitoring, panels, program, read, repository, runbook, selectors } from '../lib/monitoring.mjs';
+import { deadEvent, deadJob, operator, stop, waiting } from '../lib/operator.mjs';
 import { pay } from '../lib/shop.mjs';
 import { startRedis, stopRedis } from '../lib/stack.mjs';
 import { Story } from '../lib/story.mjs';
@@ -145,6 +146,25 @@ test('the commands that the runbook looks with work', async () => {
 				await program('bash', ['-c', `set -euo pipefail\n${functions}\n${line}`], { cwd: repository, env: here })
 				    .catch((error) => wrong.push(`${name}: ${error.message}`));
 	assert.deepEqual(wrong, []);
+});
+
+test('the acts that the runbook advises are done', async () => {
+	const text = read('deploy/RUNBOOK.md');
+	const [, admin] = /^ {4}(admin\(\).*)$/m.exec(text);
+	const acts = [...text.replaceAll(/\s+/g, ' ').matchAll(/admin ((jobs|events|sagas)\/[\w/]+ '[^']+'(?: '[^']+')?)/g)];
+	const made = { jobs: () => deadJob('mail'), events: deadEvent, sagas: async () => {
+		const { saga } = await waiting();
+		await stop(saga.id);
+		return saga.id;
+	} };
+	const here = { ...process.env, SHOP: need('SOUK_URL'), TOKEN: (await operator()).token };
+
+	assert.ok(acts.length >= 9);
+	for (const [, act, what] of acts) {
+		const { stdout } = await program('bash', ['-c', `set -euo pipefail\n${admin}\nadmin ${act.replace('ID', await made[what]())}`], { env: here });
+		const answer = JSON.parse(stdout);
+		assert.ok(answer.requeued > 0 || answer.state !== undefined || answer.saga !== undefined, `${act}: ${stdout}`);
+	}
 });
 
 test('Redis stops: an alert in Alertmanager, somebody told; it starts: over, and told so', async () => {

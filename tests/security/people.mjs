@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { call, newAddress } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
-import { deadJob, sagaOf } from '../lib/operator.mjs';
+import { deadEvent, deadJob, sagaOf } from '../lib/operator.mjs';
 import { ADDRESS, category, customer, freshEmail, lines, login, newAdmin, place, product, seller, unique } from '../lib/shop.mjs';
 import { decode, sign } from '../lib/token.mjs';
 
@@ -48,6 +48,7 @@ const aCategory = async ({ boss }) => (await category(boss)).id;
 const aUser = async () => (await customer()).id;
 const aSaga = async (people) => (await sagaOf(await anOrder(people))).id;
 const aJob = () => deadJob();
+const anEvent = () => deadEvent();
 const aSession = async ({ buyer }) => decode((await login(buyer.email, buyer.password)).accessToken).claims.sid;
 
 
@@ -84,6 +85,7 @@ async function aPicture() {
 }
 
 export const PATH_OBJECTS = {
+	'/api/admin/events/{id}': anEvent,
 	'/api/admin/jobs/{id}': aJob,
 	'/api/admin/sagas/{id}': aSaga,
 	'/api/categories/{id}': aCategory,
