@@ -3,6 +3,7 @@
  */
 #include "saga_steps.h"
 
+#include <stdio.h>
 #include <string.h>
 
 COUNTER(created, "saga_steps_total", "step=\"create_intent\",outcome=\"done\"",
@@ -76,10 +77,11 @@ find_intent(struct req *rq, const struct saga *s, const cJSON **found)
 	/* By the database's clock: a process may have a wrong one. */
 	const char *since = row_text(db_one(rq, &begun_at,
 	    text(rq, s->age_s + CLOCKS_APART_S)), "since");
-	const char *after = "";
+	char after[256] = "";		/* an id is no longer */
 
 	*found = NULL;
 	for (int page = 0; page < MAX_PAGES && since != NULL; page++) {
+		struct mark *mark = mem_mark(rq);
 		struct stripe_reply r = stripe_get(rq, fmt(rq,
 		    "/v1/payment_intents?limit=100&created[gte]=%s%s", since, after));
 		const cJSON *intent, *last = NULL;
@@ -96,7 +98,8 @@ find_intent(struct req *rq, const struct saga *s, const cJSON **found)
 		if (stripe_id(last) == NULL || !cJSON_IsTrue(
 		    cJSON_GetObjectItemCaseSensitive(r.body, "has_more")))
 			return true;
-		after = fmt(rq, "&starting_after=%s", stripe_id(last));
+		snprintf(after, sizeof(after), "&starting_after=%s", stripe_id(last));
+		mem_release(rq, mark);
 	}
 	return false;
 }

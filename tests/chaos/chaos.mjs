@@ -12,6 +12,7 @@ import { Shoppers, tenaciously } from './clients.mjs';
 import { Harm } from './harm.mjs';
 import { points } from './points.mjs';
 import { Chance, Tally } from './random.mjs';
+import { Sink } from './sink.mjs';
 
 const WIDTH = 32;
 const seconds = (since) => (Date.now() - since) / 1000;
@@ -25,6 +26,7 @@ async function hurry(share) {
 	                 ELSE true END`;
 	await run`UPDATE ops.job SET run_at = now()
 	           WHERE run_at > now() AND random() < ${share} AND (state = 'waiting' OR run_at < now() + interval '56 s')`;
+	await run`UPDATE ops.event SET due_at = now() WHERE due_at > now() AND random() < ${share}`;
 	/* So many mails in an hour are enough for people, not for chaos. */
 	await run`DELETE FROM users.email_token WHERE created_at < now() - interval '2 s'`;
 	await run`UPDATE ops.idempotency SET created_at = now() - interval '1 minute'
@@ -73,6 +75,7 @@ async function unsettled() {
 	const left = await one`
 		SELECT (SELECT count(*) FROM orders.saga WHERE wake_at IS NOT NULL) AS sagas,
 		       (SELECT count(*) FROM ops.job WHERE run_at IS NOT NULL) AS jobs,
+		       (SELECT count(*) FROM ops.event WHERE state = 'waiting') AS events,
 		       (SELECT count(*) FROM stripe_sim.delivery WHERE due_at IS NOT NULL) AS webhooks,
 		       (SELECT count(*) FROM stripe_sim.later) AS later`;
 	return Object.values(left).some((n) => n > 0) ? JSON.stringify(left) : null;
@@ -145,21 +148,26 @@ async function noted(violations, what, act) {
 	}
 }
 
-async function reckon(report, { shopping, shoppers, harm, patience }) {
+async function reckon(report, { shopping, shoppers, harm, sink, patience }) {
 	const { violations } = report;
 	let closed = false;
 	/* Those who are in the shop finish what they came for. */
 	const hurrying = repeat(() => closed, 200, () => hurry(0.4));
+	let over = false;
+	const relaying = sink.relay(() => over);
 
 	await shopping;
 	closed = true;
 	await hurrying;
 	const { settled, last } = await settle(harm, patience / 2 + shoppers.orders.size / 20);
+	over = true;
+	await relaying;
 	report.settled = settled;
 	if (settled === null)
 		violations.push(`V4 stuck: ${last}`);
 	await noted(violations, 'settled', () => allSettled(shoppers.strangers));
 	await noted(violations, 'promises', async () => violations.push(...await keptPromises(shoppers)));
+	await noted(violations, 'events', async () => violations.push(...await sink.broken()));
 }
 
 /*
@@ -171,11 +179,13 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most =
 	const chance = new Chance(seed);
 	const shoppers = new Shoppers(new Chance(seed + 1), { patience });
 	const harm = new Harm(chance, points());
+	const sink = new Sink(new Chance(seed + 2));
 	const report = { seed, violations: shoppers.violations, inspections: 0 };
 	const began = Date.now();
 	let told = Date.now();
 
 	await shoppers.open();
+	await sink.open();
 	const enough = () => (harm.sum >= n && (!all || harm.missed.length === 0)) || seconds(began) > minutes * 60
 	    || report.violations.length >= most;
 	const done = () => {
@@ -189,7 +199,8 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most =
 	};
 	let left = false;
 	const shopping = shoppers.throng(WIDTH, done);
-	const beside = [harm.watch(() => left), inspect(report, () => left), repeat(() => left, 200, () => hurry(0.4)),
+	const beside = [harm.watch(() => left), inspect(report, () => left), sink.waver(() => left),
+	    sink.relay(() => left), repeat(() => left, 200, () => hurry(0.4)),
 	    repeat(() => left, 400, () => harm.cron('payments-reconcile'))];	/* it comes by once a minute */
 	await noted(report.violations, 'harm', () => harm.rage(done));
 	report.raged = seconds(began);
@@ -199,7 +210,8 @@ export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most =
 	report.settled = null;
 	/* Of what is broken like that, the rest is no news. */
 	if (report.violations.length < most)
-		await reckon(report, { shopping, shoppers, harm, patience });
+		await reckon(report, { shopping, shoppers, harm, sink, patience });
+	await sink.close();
 	return Object.assign(report, {
 		injections: harm.sum, kinds: harm.done, hit: harm.hit, missed: all ? harm.missed : [],
 		orders: await value`SELECT count(*) FROM orders.orders`, outcomes: await outcomes(),

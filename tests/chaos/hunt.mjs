@@ -92,9 +92,13 @@ async function hunt(mutant) {
 
 	await tenaciously('a clean shop', forget);
 	await checkSoundness(mutant);
-	await become(mutate(whole, mutant));
-	const { code, output } = await ask(mutant);
-	await become(whole);
+	let code, output;
+	try {
+		await become(mutate(whole, mutant));
+		({ code, output } = await ask(mutant));
+	} finally {
+		await become(whole);
+	}
 	const found = mutant.by ? /^\s*not ok \d+ - (.*)$/m.exec(output) : /^(?:CAUGHT|VIOLATION) (.*)$/m.exec(output);
 	if (found === null && code !== 0)
 		throw new Error(`"${mutant.name}": neither caught nor not (${code}): ${output.slice(-3000)}`);
@@ -104,9 +108,15 @@ async function hunt(mutant) {
 const chosen = MUTANTS.filter(({ name }) => process.argv.length < 3 || process.argv.includes(name));
 let survived = 0;
 for (const mutant of chosen) {
-	const by = await hunt(mutant);
-	survived += by === null ? 1 : 0;
-	console.log(`${by === null ? 'SURVIVED' : 'killed  '}  ${mutant.name.padEnd(52)}  ${by ?? ''}`);
+	try {
+		const by = await hunt(mutant);
+		survived += by === null ? 1 : 0;
+		console.log(`${by === null ? 'SURVIVED' : 'killed  '}  ${mutant.name.padEnd(52)}  ${by ?? ''}`);
+	} catch (error) {
+		/* One that cannot be judged was not killed. */
+		survived++;
+		console.log(`UNJUDGED  ${mutant.name.padEnd(52)}  ${error.message}`);
+	}
 }
 const killed = chosen.length - survived;
 console.log(`${killed} of ${chosen.length} mutants killed (${(100 * killed / chosen.length).toFixed(0)} %)`);

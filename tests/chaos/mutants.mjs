@@ -22,6 +22,7 @@ const FENCES = 'epoch|fences off';
 const STRIPE = 'tests/saga/stripe.test.mjs';
 const CRASH = 'tests/saga/crash.test.mjs';
 const CANCEL = 'tests/saga/cancel.test.mjs';
+const RELAY = 'tests/events/relay.test.mjs';
 const WEBHOOKS = 'tests/api/payments/webhook.test.mjs';
 
 export const MUTANTS = [
@@ -90,6 +91,13 @@ export const MUTANTS = [
 		by: STRIPE, only: 'no webhook' },
 	{ name: 'a refund counts each time it is told', sql: 'orders.refund_seen_v1', from: 'WHERE stripe_refund_id = p_id FOR', to: 'WHERE false FOR',
 		by: 'tests/api/payments/refund.test.mjs', only: 'late, twice' },
+
+	/* The outbox. */
+	{ name: 'who lost the lease of an event reports on it', sql: 'ops.event_end', from: ' AND epoch = p_epoch', to: '',
+		by: RELAY, only: 'lost the lease' },
+	{ name: 'an event overtakes the one before it', sql: 'ops.event_add', from: 'IF FOUND THEN', to: 'IF false THEN',
+		by: RELAY, only: 'in order' },
+	{ name: 'an order that is paid is not told', sql: 'orders.history_told', from: "IF template IS NOT NULL THEN", to: "IF template <> 'order_confirmation' THEN" },
 
 	/* Money and goods. */
 	{ name: 'the capture is not in the ledger', sql: 'payments.ledger_post', from: 'ON CONFLICT', to: "WHERE p_kind <> 'capture' ON CONFLICT",

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..');
 
 /* All of orders and payments that changes anything, and what drives them. */
-const SOURCES = ['shared/saga*.c', 'shared/jobs.c', 'shared/mail.c', 'functions/payments/*.c', 'functions/orders/*.c',
+const SOURCES = ['shared/saga*.c', 'shared/jobs.c', 'shared/outbox.c', 'shared/mail.c', 'functions/payments/*.c', 'functions/orders/*.c',
     'shared/reconcile*.c', 'shared/stripe_walk*.c', 'functions/cron/payments*.c', 'functions/cron/saga_recover.c', 'functions/cron/reservations_expire.c', 'functions/cron/jobs_run.c',
     'runtime/dispatch.c', 'runtime/db.c'];
 
