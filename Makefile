@@ -136,7 +136,7 @@ stop: ## stop the local stack; its data stays in .run
 monitoring: ## install what is missing, start Prometheus and Alertmanager beside the stack
 	@deploy/local/install monitoring
 	@deploy/monitoring/up
-mail: ## the mails that the local stack has written; N=3 shows the third
+mail: ## the latest mails that the local stack has written; N=3 shows number 3
 	@deploy/local/mail $(N)
 saga: ## ID=7 or ORDER=7: what a saga of the local stack has been through
 	@deploy/local/saga $(if $(ORDER),--order $(ORDER)) $(ID)
