@@ -364,27 +364,38 @@ BEGIN
 	END IF;
 END $$;
 
--- A refund will not become money: whoever is still owed some, an operator has
--- to see to it.
+-- A refund will not become money.  Of an order that was given up all has to go
+-- back: what somebody took at Stripe meanwhile has cost this one its room, and
+-- what is left is another refund; where nothing was taken, an operator has to see
+-- to it.
 CREATE FUNCTION orders.refund_lost(r payments.refund) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
 	s orders.saga;
-	is_owed boolean := (SELECT o.status = 'cancelled' OR p.stripe_payment_intent_id <> r.intent
+	is_given_up boolean := (SELECT o.status = 'cancelled' OR p.stripe_payment_intent_id <> r.intent
 		FROM orders.orders o JOIN payments.payment p ON p.order_id = o.id
 		WHERE o.id = r.order_id);
+	owed bigint := CASE WHEN is_given_up THEN (
+		SELECT l.amount FROM payments.ledger l
+		 WHERE l.stripe_id = r.intent AND l.kind = 'capture') - (
+		SELECT coalesce(sum(f.amount), 0) FROM payments.refund f
+		 WHERE f.intent = r.intent AND f.status IN ('pending', 'succeeded')) ELSE 0 END;
+	becomes text := CASE WHEN owed >= r.amount THEN 'dead' ELSE 'compensated' END;
 BEGIN
 	SELECT * INTO s FROM orders.saga WHERE order_id = r.order_id AND kind = 'refund'
 	   AND subject = r.id::text FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RETURN;		-- it was made at Stripe
 	END IF;
-	PERFORM orders.saga_note(s, 1, s.step, CASE WHEN is_owed THEN 'dead' ELSE 'compensated' END,
-		r.failure_reason);
-	UPDATE orders.saga SET state = CASE WHEN is_owed THEN 'dead' ELSE 'compensated' END,
+	PERFORM orders.saga_note(s, 1, s.step, becomes, r.failure_reason);
+	UPDATE orders.saga SET state = becomes,
 	       seq = seq + 1, epoch = epoch + 1, owner = NULL, wake_at = NULL,
 	       last_error = r.failure_reason, updated_at = now()
 	 WHERE id = s.id;
+	IF owed > 0 AND owed < r.amount THEN
+		PERFORM payments.refund_add(r.order_id, r.intent, owed, r.currency, r.reason, r.note,
+			r.requested_by);
+	END IF;
 END $$;
 
 -- What Stripe says of a refund, by whichever way: its answer, an event, a

@@ -123,7 +123,7 @@ test('after three days without Stripe an operator is asked, and can have it trie
 	await fault('error_before', { method: 'POST', path: '/v1/refunds' });
 	const made = await refund(placed.id);
 	const saga = () => one`SELECT id, state FROM orders.saga WHERE kind = 'refund' AND subject = ${made.id}`;
-	await run`UPDATE orders.saga SET created_at = now() - interval '73 hours', wake_at = now() WHERE id = ${(await saga()).id}`;
+	await run`UPDATE orders.saga SET tried_since = now() - interval '73 hours', wake_at = now() WHERE id = ${(await saga()).id}`;
 	await until('it is given up', async () => {
 		await story.alarm();
 		return (await saga()).state === 'dead';
@@ -177,6 +177,24 @@ test('somebody refunds at Stripe while a refund waits here: never more than was 
 	await story.until(placed.id, 'refunded');
 	await settled([placed.id]);
 });
+
+for (const [taken, left] of [[1000, [1000, 11000]], [12000, [12000]]])
+	test(`what somebody takes at Stripe first (${taken}) is not owed any more, and the rest is`, async () => {
+		const { story, placed } = await paid();
+		assert.equal(placed.total_amount, '120.00');
+		await fault('error_before', { method: 'POST', path: '/v1/refunds' });
+		await story.buyer.call('POST', `/api/orders/${placed.id}/cancel`, { json: {}, expect: 200 });
+		await clearFaults();
+		await stripe('POST', '/v1/refunds', { payment_intent: placed.payment.paymentIntentId, amount: taken });
+		await until('all is back', async () => {
+			await story.alarm();
+			return (await order(story.buyer, placed.id)).payment_status === 'refunded';
+		}, { every: 150 });
+		await settled([placed.id]);
+		assert.deepEqual((await refundsAt(placed)).map(({ amount }) => amount).sort((a, b) => a - b), left);
+		assert.deepEqual((await rows`SELECT state FROM orders.saga WHERE order_id = ${placed.id} AND kind = 'refund' ORDER BY id`)
+		    .map(({ state }) => state), taken === 12000 ? ['compensated'] : ['compensated', 'done']);
+	});
 
 test('refunds of one order, in parts, asked for and cancelled at once', async () => {
 	for (let i = 0; i < 5; i++) {
