@@ -41,9 +41,11 @@ test('a retry takes a saga from its driver: one intent, and the driver is fenced
 	assert.equal(answer.status, 201);
 	await story.payable(id);
 	assert.equal((await intentsOf(id)).length, 1);
-	const done = await rows`SELECT epoch FROM orders.saga_event WHERE saga_id = ${before.id} AND step = 'create_intent' AND what = 'done'`;
+	const done = await rows`SELECT seq, epoch FROM orders.saga_event WHERE saga_id = ${before.id} AND step = 'create_intent' AND what = 'done'`;
+	const { seq: taken } = await one`SELECT seq FROM orders.saga_event WHERE saga_id = ${before.id} AND what = 'operator'`;
 	assert.equal(done.length, 1);
-	assert.ok(done[0].epoch >= saga.epoch, 'the slow one changed nothing');
+	/* On a busy machine it may have been done before it was taken. */
+	assert.ok(done[0].seq < taken || done[0].epoch >= saga.epoch, 'the slow one changed nothing');
 	await story.pay(id);
 	await story.until(id, 'paid');
 	await settled([id]);
