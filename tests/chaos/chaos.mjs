@@ -155,10 +155,12 @@ async function reckon(report, { shopping, shoppers, harm, sink, patience }) {
 	const hurrying = repeat(() => closed, 200, () => hurry(0.4));
 	let over = false;
 	const relaying = sink.relay(() => over);
+	/* What was to wake them may have been lost with Redis: half a minute, else. */
+	const recovering = repeat(() => closed, 500, () => harm.cron('saga-recover'));
 
 	await shopping;
 	closed = true;
-	await hurrying;
+	await Promise.all([hurrying, recovering]);
 	const { settled, last } = await settle(harm, patience / 2 + shoppers.orders.size / 20);
 	over = true;
 	await relaying;
@@ -173,11 +175,12 @@ async function reckon(report, { shopping, shoppers, harm, sink, patience }) {
 /*
  * At least n injections and, if all, each point hit; or as many as there is
  * time for.  Ends early after so many violations; patience, in seconds, is that
- * of a client for an answer, and half that of the reckoning.
+ * of a client for an answer, and half that of the reckoning.  strangers: of earlier
+ * runs beside the same stack.
  */
-export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most = 20, patience = 240 }) {
+export async function chaos({ n, seed, minutes = 10 + n / 60, all = true, most = 20, patience = 240, strangers }) {
 	const chance = new Chance(seed);
-	const shoppers = new Shoppers(new Chance(seed + 1), { patience });
+	const shoppers = new Shoppers(new Chance(seed + 1), { patience, strangers });
 	const harm = new Harm(chance, points());
 	const sink = new Sink(new Chance(seed + 2));
 	const report = { seed, violations: shoppers.violations, inspections: 0 };

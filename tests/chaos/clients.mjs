@@ -35,11 +35,11 @@ export async function tenaciously(what, act) {
 }
 
 export class Shoppers {
-	/* patience: a request that has no answer for so many seconds is a violation. */
-	constructor(chance, { patience, buyers = 32, scarce = 12 }) {
-		Object.assign(this, { chance, patience, buyers, scarce });
+	/* patience: a request that has no answer for so many seconds is a violation.
+	 * strangers: order -> intents made besides its own. */
+	constructor(chance, { patience, strangers = new Map(), buyers = 32, scarce = 12 }) {
+		Object.assign(this, { chance, patience, strangers, buyers, scarce });
 		this.orders = new Map();	/* id -> { key, user, plan, ends } */
-		this.strangers = new Map();	/* order -> intents made besides its own */
 		this.plans = new Tally();
 		this.answers = new Tally();
 		this.violations = [];
