@@ -52,9 +52,10 @@ const ALWAYS = {
 		SELECT i.* FROM orders.item i JOIN orders.orders o ON o.id = i.order_id
 		 WHERE i.reservation = 'returned'
 		   AND (o.status NOT IN ('cancelled', 'refunded') OR o.paid_at IS NULL OR o.shipped_at IS NOT NULL)`,
-	'V4 a live saga has an alarm, one at rest has none': `
+	'V4 a live saga has an alarm that will ring, one at rest has none': `
 		SELECT * FROM orders.saga
-		 WHERE (state IN ('running', 'waiting', 'compensating')) <> (wake_at IS NOT NULL)`,
+		 WHERE (state IN ('running', 'waiting', 'compensating')) <> (wake_at IS NOT NULL)
+		    OR wake_at > now() + interval '3 days'`,
 	'V5 every order has its saga and its payment': `
 		SELECT o.id FROM orders.orders o
 		 WHERE NOT EXISTS (SELECT FROM orders.saga s WHERE s.order_id = o.id AND s.kind = 'order')

@@ -64,11 +64,12 @@ export class Story {
 		             WHERE o.user_id = ${this.buyer.id} ORDER BY o.id`;
 	}
 
-	/* Every alarm of the buyer's sagas rings now: leases are over, waits too. */
+	/* Every alarm of the buyer's sagas rings now: leases are over, waits too.  One
+	 * that would ring in no life of a shop's does not. */
 	async alarm() {
 		await run`UPDATE orders.saga s SET wake_at = now()
 		            FROM orders.orders o
-		           WHERE o.id = s.order_id AND o.user_id = ${this.buyer.id} AND s.wake_at IS NOT NULL`;
+		           WHERE o.id = s.order_id AND o.user_id = ${this.buyer.id} AND s.wake_at < now() + interval '3 days'`;
 	}
 
 	/* The time to pay is over. */
