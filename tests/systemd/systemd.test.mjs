@@ -1,0 +1,354 @@
+/*
+ * A bare machine, from `make install` to a shop that sells, is upgraded, loses
+ * processes and gets new certificates while customers are there.
+ */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { request as plainRequest } from 'node:http';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import tls from 'node:tls';
+import { form } from '../lib/form.mjs';
+import { unlike } from '../lib/pictures.mjs';
+import { until } from '../lib/wait.mjs';
+import { boot, build, root, run, show } from './machine.mjs';
+import { client, HOST, underLoad } from './shop.mjs';
+
+const HTTP = 80, HTTPS = 443, STRIPE = 12111;
+const SECRETS = { STRIPE_SECRET_KEY: 'sk_test_of_a_machine', STRIPE_WEBHOOK_SECRET: 'whsec_of_a_machine' };
+const SETTINGS = `SOUK_HOST=${HOST}
+STRIPE_API_BASE=http://127.0.0.1:${STRIPE}
+VERIFY_EMAIL_URL=https://${HOST}/verify#{token}
+RESET_PASSWORD_URL=https://${HOST}/reset#{token}
+RATE_LIMIT_GENERAL=0
+`;
+const functions = JSON.parse(readFileSync(process.env.API_JSON, 'utf8'))
+	.filter(({ context }) => !context.endsWith('-sim'));
+const scheduled = functions.filter(({ endpoints }) => endpoints.some(({ every_s }) => every_s > 0));
+
+let machine;
+let shop;
+let ca;
+let product;
+const at = (port) => machine.published[port];
+
+/* Certificates of an authority that the machine trusts. */
+async function authority() {
+	const directory = join(machine.files, 'ca');
+	mkdirSync(directory);
+	await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30',
+		'-keyout', join(directory, 'ca.key'), '-out', join(directory, 'ca.pem'), '-subj', '/CN=An authority of the tests']);
+	ca = readFileSync(join(directory, 'ca.pem'));
+	return async (name) => {
+		const file = join(directory, name);
+		writeFileSync(`${file}.ext`, `subjectAltName=DNS:${HOST}\n`);
+		await run('openssl', ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${file}.key`,
+			'-out', `${file}.csr`, '-subj', `/CN=${name}`]);
+		await run('openssl', ['x509', '-req', '-in', `${file}.csr`, '-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca.key'),
+			'-CAcreateserial', '-days', '20', '-out', `${file}.pem`, '-extfile', `${file}.ext`]);
+	};
+}
+let certify;
+
+const takeCertificate = (name, key = name) =>
+	machine.sh(`cp /files/ca/${name}.pem /etc/souk/tls/certificate.pem; cp /files/ca/${key}.key /etc/souk/tls/key.pem`);
+
+function shownCertificate(options = {}) {
+	return new Promise((done, failed) => {
+		const socket = tls.connect({ host: '127.0.0.1', port: at(HTTPS), servername: HOST, ca, ...options }, () => {
+			done({ name: socket.getPeerCertificate().subject.CN, protocol: socket.getProtocol(), cipher: socket.getCipher().name });
+			socket.end();
+		});
+		socket.on('error', failed);
+	});
+}
+
+const plain = (method, path) => new Promise((done, failed) => {
+	plainRequest({ host: '127.0.0.1', port: at(HTTP), method, path, headers: { Host: HOST } }, (response) => {
+		let text = '';
+		response.on('data', (chunk) => { text += chunk; });
+		response.on('end', () => done({ status: response.statusCode, headers: response.headers, text }));
+	}).on('error', failed).end();
+});
+
+/* Stripe, as far as the shop can tell: the simulator is no part of what is installed. */
+async function startStripe() {
+	const files = join(machine.files, 'stripe');
+	mkdirSync(join(files, 'bin'), { recursive: true });
+	cpSync(join(build, 'bin/stripe-sim'), join(files, 'bin/stripe-sim'));
+	cpSync(join(build, 'tools/supervisor'), join(files, 'supervisor'));
+	writeFileSync(join(files, 'lighttpd.conf'), `server.modules = ( "mod_fastcgi" )
+server.port = ${STRIPE}
+server.document-root = "/run/stripe"
+server.upload-dirs = ( "/run/stripe" )
+fastcgi.server = ( "/" => (( "socket" => "/run/stripe/fn/stripe-sim.sock", "check-local" => "disable" )) )
+`);
+	writeFileSync(join(files, 'stripe.service'), `[Service]
+RuntimeDirectory=stripe
+StandardOutput=file:/var/log/stripe
+StandardError=inherit
+Environment=FN_SCHEDULE=1 DATABASE_URL=postgresql://souk_stripe_sim:of-the-tests@127.0.0.1/souk?sslmode=disable
+Environment=SIM_SECRET_KEY=${SECRETS.STRIPE_SECRET_KEY}
+ExecStart=/files/stripe/supervisor --run /run/stripe --bin /files/stripe/bin -- /usr/sbin/lighttpd -D -f /files/stripe/lighttpd.conf
+`);
+	await machine.sh(`runuser -u postgres -- psql -q -d souk -c "ALTER ROLE souk_stripe_sim PASSWORD 'of-the-tests'" -c "SELECT
+		stripe_sim.ensure_endpoint('https://${HOST}/api/payments/webhook', '${SECRETS.STRIPE_WEBHOOK_SECRET}')" >/dev/null
+		cp /files/stripe/stripe.service /run/systemd/system/; systemctl daemon-reload; systemctl start stripe`);
+}
+
+const json = async (answer) => JSON.parse((await answer).bytes);
+const confirm = async (payment) => {
+	const answer = await fetch(`http://127.0.0.1:${at(STRIPE)}/v1/payment_intents/${payment.paymentIntentId}/confirm`, { method: 'POST',
+		headers: { Authorization: `Basic ${Buffer.from('pk_test_demo:').toString('base64')}`, 'Content-Type': 'application/x-www-form-urlencoded' },
+		body: new URLSearchParams({ payment_method: 'pm_card_visa', client_secret: payment.clientSecret }) });
+	assert.equal(answer.status, 200, await answer.text());
+};
+
+async function account(email) {
+	await shop.call('POST', '/api/auth/register', { json: { email, password: 'saffron and mint' }, expect: 201 });
+	return signIn(email);
+}
+const signIn = async (email) => (await shop.call('POST', '/api/auth/login', { json: { email, password: 'saffron and mint' } })).accessToken;
+
+before(async () => {
+	machine = await boot([HTTP, HTTPS, STRIPE]);
+	certify = await authority();
+	await Promise.all(['first', 'second', 'stranger'].map(certify));
+}, { timeout: 600_000 });
+after(() => machine?.stop(), { timeout: 60_000 });
+
+test('make install puts all of it under DESTDIR, and make uninstall takes it away', async () => {
+	const make = (target, destination) => run('make', ['-s', target, 'PREFIX=/usr', `DESTDIR=${destination}`,
+		`B=${process.env.B ?? 'build'}`, '-o', 'all']);
+	const scratch = mkdtempSync(join(machine.files, 'try-'));
+
+	writeFileSync(join(scratch, 'somebody-elses'), '');
+	await make('install', scratch);
+	await make('install', scratch);			/* again it is the same */
+	assert.ok(existsSync(join(scratch, 'usr/lib/souk/bin/orders-place')));
+	assert.ok(!existsSync(join(scratch, 'usr/lib/souk/bin/stripe-sim')), 'the simulator is no part of a shop');
+	await make('uninstall', scratch);
+	assert.deepEqual(readdirSync(scratch), ['somebody-elses']);
+	rmSync(scratch, { recursive: true });
+
+	await make('install', join(machine.files, 'installed'));
+	assert.doesNotMatch(await run('grep', ['-rlE', '@[A-Z]+@', join(machine.files, 'installed')]).catch(() => ''), /./);
+});
+
+test('from a bare machine to a shop, as deploy/systemd/README.md has it', async () => {
+	await machine.sh('cp -a /files/installed/. /; systemctl disable -q --now lighttpd; souk-setup init');
+	await assert.rejects(machine.sh('souk-setup check'), /missing: DATABASE_URL.auth .*STRIPE_SECRET_KEY STRIPE_WEBHOOK_SECRET/);
+	for (const [name, value] of Object.entries(SECRETS))
+		await machine.sh(`souk-setup secret ${name}`, value);
+	await machine.sh(`runuser -u postgres -- psql -qc 'ALTER SYSTEM SET max_connections = 500'; systemctl restart postgresql
+		cat >>/etc/souk/settings.env; souk-setup database; souk-setup check
+		cp /files/ca/ca.pem /usr/local/share/ca-certificates/tests.crt; update-ca-certificates >/dev/null 2>&1
+		echo 127.0.0.1 ${HOST} >>/etc/hosts`, SETTINGS);
+	await machine.sh('systemctl enable -q --now souk.target');
+	await until('the shop is healthy', async () => (await plain('GET', '/health')).status === 200);
+	assert.equal((await plain('GET', '/.well-known/acme-challenge/none')).status, 404);
+	await startStripe();
+	await takeCertificate('first');
+	await machine.sh('systemctl restart souk-gateway');
+	shop = client(at(HTTPS), ca);
+	await until('the shop is healthy', async () => (await shop.ask('GET', '/health')).status === 200);
+	assert.equal(await machine.sh('systemctl --failed --no-legend'), '');
+});
+
+test('no unit has anything in it that systemd does not know', async () => {
+	assert.equal(await machine.sh('systemd-analyze verify souk.target souk-migrate.service $(systemctl list-units --all --plain --no-legend "souk-fn@*.service" "souk-cron@*.service" | cut -d " " -f 1) 2>&1'), '');
+});
+
+test('every function has a socket, and a schedule where it declares one', async () => {
+	const sockets = (await machine.sh('ls /run/souk/fn')).split('\n').filter((name) => name.endsWith('.sock'));
+	assert.deepEqual(sockets.sort(), functions.map(({ binary }) => `${binary}.sock`).sort());
+	for (const { binary, endpoints } of scheduled) {
+		const every = Math.min(...endpoints.map(({ every_s }) => every_s).filter((s) => s > 0));
+		if (every < 60)
+			assert.equal(await show(machine, `souk-fn@${binary}.service`, 'SubState'), 'running', binary);
+		else
+			assert.match(await show(machine, `souk-cron@${binary}.timer`, 'TimersMonotonic'), new RegExp(`OnUnitActiveUSec=${every >= 600 ? `${every / 60}min` : every === 60 ? '1min' : `${every / 60}min`} `));
+	}
+});
+
+test('an order, from an account to a paid order and the mail about it', async () => {
+	await account('amina@souk.example');
+	await machine.sh('souk-setup admin amina@souk.example');
+	await assert.rejects(machine.sh('souk-setup admin nobody@souk.example'), /register it first/);
+	const admin = await signIn('amina@souk.example');
+	product = await shop.call('POST', '/api/products', { token: admin, expect: 201,
+		headers: { 'Idempotency-Key': 'a-product' }, json: { name: 'Lantern', price: '12.50', stock_quantity: 100000 } });
+	product = product.product ?? product;
+	const { type, body } = form(['image', unlike()]);
+	const { imageUrl } = await shop.call('POST', `/api/products/${product.id}/upload-image`,
+		{ token: admin, headers: { 'Content-Type': type }, body });
+	const shown = await shop.ask('GET', new URL(imageUrl, `https://${HOST}`).pathname);
+	assert.equal(shown.status, 200);
+	assert.match(shown.headers['content-type'], /^image\//);
+
+	const token = await account('idris@souk.example');
+	const order = await shop.call('POST', '/api/orders', { token, expect: 201, headers: { 'Idempotency-Key': 'an-order' },
+		json: { items: [{ productId: product.id, quantity: 2 }], shippingAddress: '12 Rue des Epices, Fes' } });
+	await confirm(order.payment);
+	await until('the order is paid', async () => (await shop.call('GET', `/api/orders/${order.id}`, { token })).status === 'paid');
+	await until('the mail is there', async () => (await machine.sh('cat /var/lib/souk/mail/*')).includes('idris@souk.example'));
+});
+
+test('each function is its context\'s user, confined, and has its own secrets only', async () => {
+	await shop.ask('GET', '/api/products');
+	const pid = await show(machine, 'souk-fn@catalog-list.service', 'MainPID');
+	const status = await machine.sh(`cat /proc/${pid}/status; id -u souk-catalog`);
+	const uid = status.trim().split('\n').at(-1);
+	assert.match(status, new RegExp(`^Uid:\t${uid}\t${uid}\t${uid}\t${uid}$`, 'm'));
+	for (const line of ['CapEff:\t0000000000000000', 'CapBnd:\t0000000000000000', 'NoNewPrivs:\t1', 'Seccomp:\t2'])
+		assert.match(status, new RegExp(`^${line}$`, 'm'));
+	/* As it sees the machine. */
+	const inside = (script) => machine.sh(`nsenter --target ${pid} --mount --setuid ${uid} --setgid $(getent group souk | cut -d: -f3) sh -c '${script}'`);
+	assert.equal((await inside('ls /run/credentials')).trim(), 'souk-fn@catalog-list.service');
+	assert.deepEqual((await inside('ls /run/credentials/*')).trim().split('\n').sort(),
+		functions.find(({ binary }) => binary === 'catalog-list').settings.filter(({ type }) => type === 'secret').map(({ name }) => name).sort());
+	await assert.rejects(inside('cat /etc/souk/credentials/STRIPE_SECRET_KEY'), /Permission denied/);
+	await assert.rejects(inside('touch /usr/lib/souk/mine /run/souk/mine'), /Read-only file system/);
+	await assert.rejects(inside('ls /run/souk/fn'), /Permission denied/);
+	const secrets = (await machine.sh('cat /etc/souk/credentials/*')).split('\n').filter((line) => /^[^-]{10}/.test(line));
+	const told = await machine.sh(`tr '\\0' '\\n' </proc/${pid}/environ`);
+	for (const secret of secrets)
+		assert.ok(!told.includes(secret), 'a secret is in the environment');
+});
+
+test('systemd finds little to object to', async () => {
+	const units = (await machine.sh('systemctl list-units --all --plain --no-legend "souk-*.service" | cut -d " " -f 1')).trim().split('\n');
+	assert.ok(units.length > functions.length);
+	const report = await machine.sh('systemd-analyze security --no-pager "souk-*.service" 2>/dev/null || systemd-analyze security --no-pager');
+	const scores = new Map([...report.matchAll(/^(souk-\S+\.service)\s+(\d+\.\d)/gm)].map(([, unit, score]) => [unit, Number(score)]));
+	for (const unit of units.filter((name) => scores.has(name)))
+		assert.ok(scores.get(unit) <= 1.5, `${unit}: ${scores.get(unit)}`);
+	assert.ok(scores.size > 5, report);
+});
+
+test('TLS 1.2 and 1.3 and nothing older, HSTS with it, and only people are sent there', async () => {
+	assert.equal((await shownCertificate({ minVersion: 'TLSv1.3' })).protocol, 'TLSv1.3');
+	const older = await shownCertificate({ maxVersion: 'TLSv1.2' });
+	assert.equal(older.protocol, 'TLSv1.2');
+	assert.match(older.cipher, /^ECDHE-.*(GCM|CHACHA20)/);
+	await assert.rejects(shownCertificate({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }), /protocol|alert/i);
+	await assert.rejects(shownCertificate({ maxVersion: 'TLSv1.2', ciphers: 'AES128-SHA:AES256-SHA256:@SECLEVEL=0' }), /handshake|alert/i);
+	assert.match((await shop.ask('GET', '/health')).headers['strict-transport-security'], /max-age=31536000/);
+	for (const [method, path, status] of [['GET', '/docs', 308], ['GET', '/', 308], ['GET', '/api/products', 403], ['POST', '/api/auth/login', 403]]) {
+		const answer = await plain(method, path);
+		assert.equal(answer.status, status, `${method} ${path}`);
+		assert.equal(answer.headers['strict-transport-security'], undefined);
+		assert.equal(answer.headers.location, status === 308 ? `https://${HOST}${path}` : undefined);
+		if (status === 403)
+			assert.match(JSON.parse(answer.text).detail, /HTTPS/);
+	}
+	await machine.sh('mkdir -p /var/lib/souk/acme/.well-known/acme-challenge; echo token.thumb >/var/lib/souk/acme/.well-known/acme-challenge/token');
+	const challenge = await plain('GET', '/.well-known/acme-challenge/token');
+	assert.deepEqual([challenge.status, challenge.text], [200, 'token.thumb\n']);
+	assert.equal((await plain('GET', '/.well-known/acme-challenge/none')).status, 404);
+});
+
+const listing = () => ['/api/products', `/api/products/${product.id}`];
+const more = (count, n) => {
+	const from = count();
+	return until(`${n} more requests`, () => count() >= from + n);
+};
+
+test('functions are restarted and killed under load, and no request is lost', async () => {
+	await underLoad(at(HTTPS), ca, listing(), async (count) => {
+		await more(count, 50);
+		for (let i = 0; i < 2; i++) {
+			await machine.sh("systemctl restart 'souk-fn@catalog-*.service'");
+			await more(count, 50);
+			const before = await show(machine, 'souk-fn@catalog-list.service', 'MainPID');
+			await machine.sh(`kill -9 ${before}`);
+			await until('there is another', async () => ![before, '0'].includes(await show(machine, 'souk-fn@catalog-list.service', 'MainPID')));
+			await more(count, 50);
+		}
+	});
+});
+
+test('a worker that is killed takes one request with it at the most', async () => {
+	const pid = await show(machine, 'souk-fn@catalog-list.service', 'MainPID');
+	const [worker] = (await machine.sh(`cat /proc/${pid}/task/${pid}/children`)).trim().split(' ');
+	await machine.sh(`kill -9 ${worker}`);
+	await until('it has another', async () => (await machine.sh(`cat /proc/${pid}/task/${pid}/children`)).trim().split(' ').filter((one) => one !== worker).length === 2);
+	assert.equal((await shop.ask('GET', '/api/products')).status, 200);
+	assert.equal(await show(machine, 'souk-fn@catalog-list.service', 'MainPID'), pid);
+});
+
+test('a certificate is renewed under load, and no request is lost', async () => {
+	assert.equal((await shownCertificate()).name, 'first');
+	await underLoad(at(HTTPS), ca, listing(), async (count) => {
+		await more(count, 50);
+		await takeCertificate('second');
+		await machine.sh('systemctl reload souk-gateway');
+		await until('the new one is shown', async () => (await shownCertificate()).name === 'second');
+		await more(count, 50);
+		/* Another lighttpd, after an upgrade of its package. */
+		await machine.sh('systemctl restart souk-gateway');
+		await more(count, 50);
+	});
+	assert.equal(await show(machine, 'souk-gateway.service', 'ActiveState'), 'active');
+});
+
+test('a certificate that is not good is refused, and the old one stays', async () => {
+	await takeCertificate('second', 'stranger');
+	await assert.rejects(machine.sh('systemctl reload souk-gateway'));
+	assert.equal((await shownCertificate()).name, 'second');
+	assert.match(await machine.sh('journalctl -u souk-gateway -o cat --no-pager'), /key\.pem is not the key of/);
+	await takeCertificate('second');
+});
+
+test('keys are rotated and nobody is signed out', async () => {
+	const old = await signIn('idris@souk.example');
+	const keys = (await json(shop.ask('GET', '/.well-known/jwks.json'))).keys.length;
+	await machine.sh('souk-setup rotate-keys');
+	await shop.call('GET', '/api/orders', { token: await signIn('idris@souk.example') });
+	await shop.call('GET', '/api/orders', { token: old });
+	await until('both are known', async () => (await json(shop.ask('GET', '/.well-known/jwks.json'))).keys.length === keys + 1);
+});
+
+test('a function that nobody asks sleeps, is well, and wakes', async () => {
+	await machine.sh(`mkdir -p /etc/systemd/system/souk-fn@catalog-suggest.service.d
+		printf '[Service]\\nEnvironment=FN_SLEEP_S=1\\n' >/etc/systemd/system/souk-fn@catalog-suggest.service.d/sleep.conf
+		systemctl daemon-reload`);
+	const asks = async () => (await shop.ask('GET', '/api/products/suggest?q=lantern')).status;
+	assert.equal(await asks(), 200);
+	await until('it sleeps', async () => await show(machine, 'souk-fn@catalog-suggest.service', 'SubState') === 'dead');
+	await until('everything is healthy', async () => (await shop.ask('GET', '/health/all')).status === 200);
+	assert.equal(await show(machine, 'souk-fn@catalog-suggest.service', 'SubState'), 'dead', 'asking how it is has not woken it');
+	assert.equal(await asks(), 200);
+});
+
+test('one that cannot start is seen, and is there again when it can', async () => {
+	const settings = '/etc/systemd/system/souk-fn@catalog-suggest.service.d/broken.conf';
+	await machine.sh(`printf '[Service]\\nEnvironment=RATE_LIMIT_AUTH=many\\n' >${settings}; systemctl daemon-reload
+		systemctl restart souk-fn@catalog-suggest.service`);
+	const waiting = shop.ask('GET', '/api/products/suggest?q=lantern');
+	await until('it is seen', async () => (await shop.ask('GET', '/health/all')).status === 503);
+	await until('it has been tried again', async () => Number(await show(machine, 'souk-fn@catalog-suggest.service', 'NRestarts')) > 6);
+	await machine.sh(`rm ${settings}; systemctl daemon-reload`);
+	assert.equal((await waiting).status, 200, 'who asked meanwhile has waited');
+	await until('everything is healthy', async () => (await shop.ask('GET', '/health/all')).status === 200);
+});
+
+test('timers have run what is scheduled, and what it has found is counted', async () => {
+	for (const { binary } of scheduled.filter(({ endpoints }) => endpoints.every(({ every_s }) => every_s >= 60))) {
+		const unit = `souk-cron@${binary}`;
+		await until(`${binary} has run`, async () => await show(machine, `${unit}.timer`, 'LastTriggerUSec') !== '');
+		await until(`${binary} has ended`, async () => await show(machine, `${unit}.service`, 'SubState') === 'dead');
+		assert.equal(await show(machine, `${unit}.service`, 'Result'), 'success', await machine.sh(`journalctl -u ${unit}.service -o cat --no-pager`));
+		assert.notEqual(await show(machine, `${unit}.timer`, 'NextElapseUSecMonotonic'), 'infinity');
+	}
+	const metrics = await machine.sh(`openssl s_client -quiet -connect 127.0.0.1:443 -servername ${HOST} 2>/dev/null <<<$'GET /metrics HTTP/1.0\\r\\nHost: ${HOST}\\r\\n\\r\\n'`);
+	for (const name of ['books_measured_timestamp_seconds', 'sagas_stopped'])
+		assert.match(metrics, new RegExp(`^${name}`, 'm'));
+});
+
+test('the machine comes back by itself with everything as it was', async () => {
+	await machine.sh('systemctl stop souk.target; systemctl start souk.target');
+	await until('the shop is healthy', async () => (await shop.ask('GET', '/health/all').catch(() => ({}))).status === 200);
+	assert.equal((await shop.call('GET', `/api/products/${product.id}`)).id, product.id);
+	assert.equal(await machine.sh('systemctl --failed --no-legend'), '');
+});
