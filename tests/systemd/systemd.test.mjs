@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
+import https from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import tls from 'node:tls';
@@ -39,9 +40,9 @@ async function authority() {
 	await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30',
 		'-keyout', join(directory, 'ca.key'), '-out', join(directory, 'ca.pem'), '-subj', '/CN=An authority of the tests']);
 	ca = readFileSync(join(directory, 'ca.pem'));
-	return async (name) => {
+	return async (name, host = HOST) => {
 		const file = join(directory, name);
-		writeFileSync(`${file}.ext`, `subjectAltName=DNS:${HOST}\n`);
+		writeFileSync(`${file}.ext`, `subjectAltName=DNS:${host}\n`);
 		await run('openssl', ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${file}.key`,
 			'-out', `${file}.csr`, '-subj', `/CN=${name}`]);
 		await run('openssl', ['x509', '-req', '-in', `${file}.csr`, '-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca.key'),
@@ -71,6 +72,9 @@ const plain = (method, path) => new Promise((done, failed) => {
 	}).on('error', failed).end();
 });
 
+/* Its role is made with the others, and nobody knows its password. */
+const letStripeIn = () => machine.sh(`runuser -u postgres -- psql -qc "ALTER ROLE souk_stripe_sim PASSWORD 'of-the-tests'"`);
+
 /* Stripe, as far as the shop can tell: the simulator is no part of what is installed. */
 async function startStripe() {
 	const files = join(machine.files, 'stripe');
@@ -91,7 +95,8 @@ Environment=FN_SCHEDULE=1 DATABASE_URL=postgresql://souk_stripe_sim:of-the-tests
 Environment=SIM_SECRET_KEY=${SECRETS.STRIPE_SECRET_KEY}
 ExecStart=/files/stripe/supervisor --run /run/stripe --bin /files/stripe/bin -- /usr/sbin/lighttpd -D -f /files/stripe/lighttpd.conf
 `);
-	await machine.sh(`runuser -u postgres -- psql -q -d souk -c "ALTER ROLE souk_stripe_sim PASSWORD 'of-the-tests'" -c "SELECT
+	await letStripeIn();
+	await machine.sh(`runuser -u postgres -- psql -q -d souk -c "SELECT
 		stripe_sim.ensure_endpoint('https://${HOST}/api/payments/webhook', '${SECRETS.STRIPE_WEBHOOK_SECRET}')" >/dev/null
 		cp /files/stripe/stripe.service /run/systemd/system/; systemctl daemon-reload; systemctl start stripe`);
 }
@@ -113,7 +118,8 @@ const signIn = async (email) => (await shop.call('POST', '/api/auth/login', { js
 before(async () => {
 	machine = await boot([HTTP, HTTPS, STRIPE]);
 	certify = await authority();
-	await Promise.all(['first', 'second', 'stranger'].map(certify));
+	await Promise.all(['first', 'second', 'stranger'].map((name) => certify(name)));
+	await Promise.all(['db.test', 'redis.test', 's3.test', 'another.test'].map((name) => certify(name, name)));
 }, { timeout: 600_000 });
 after(() => machine?.stop(), { timeout: 60_000 });
 
@@ -344,6 +350,108 @@ test('timers have run what is scheduled, and what it has found is counted', asyn
 	const metrics = await machine.sh(`openssl s_client -quiet -connect 127.0.0.1:443 -servername ${HOST} 2>/dev/null <<<$'GET /metrics HTTP/1.0\\r\\nHost: ${HOST}\\r\\n\\r\\n'`);
 	for (const name of ['books_measured_timestamp_seconds', 'sagas_stopped'])
 		assert.match(metrics, new RegExp(`^${name}`, 'm'));
+});
+
+/* A store that speaks S3 as far as it must, out there on another machine. */
+async function startStore(name) {
+	const kept = new Map();
+	const read = (file) => readFileSync(join(machine.files, 'ca', file));
+	const server = https.createServer({ cert: read(`${name}.pem`), key: read(`${name}.key`) }, (incoming, outgoing) => {
+		const chunks = [];
+		incoming.on('data', (chunk) => chunks.push(chunk));
+		incoming.on('end', () => {
+			if (incoming.method === 'PUT')
+				kept.set(incoming.url, Buffer.concat(chunks));
+			outgoing.writeHead(incoming.method === 'GET' && !kept.has(incoming.url) ? 404 : 200);
+			outgoing.end(incoming.method === 'GET' ? kept.get(incoming.url) : undefined);
+		});
+	});
+	await new Promise((listening) => server.listen(0, '0.0.0.0', listening));
+	server.unref();
+	return { kept, server, url: `https://s3.test:${server.address().port}` };
+}
+
+/* Everything that is asked from now on is asked by a process that has read them. */
+const sayAnew = (script, input) => machine.sh(`${script}; systemctl try-restart 'souk-fn@*.service'`, input);
+const lastOf = (unit) => machine.sh(`journalctl -u '${unit}' -o cat --no-pager -n 30`);
+
+test('Postgres, Redis and pictures elsewhere are spoken to by verified TLS', async () => {
+	await machine.sh(`echo 127.0.0.1 db.test redis.test >>/etc/hosts
+		echo "$(awk '/host.containers.internal/ { print $1; exit }' /etc/hosts) s3.test" >>/etc/hosts
+		install -o postgres -m 600 /files/ca/db.test.key /etc/postgresql/tls.key; install -o postgres /files/ca/db.test.pem /etc/postgresql/tls.pem
+		runuser -u postgres -- psql -qc "ALTER SYSTEM SET ssl_cert_file = '/etc/postgresql/tls.pem'" \\
+			-c "ALTER SYSTEM SET ssl_key_file = '/etc/postgresql/tls.key'" -c 'ALTER SYSTEM SET ssl = on' -c "ALTER ROLE postgres PASSWORD 'of-the-tests'"
+		systemctl restart postgresql
+		install -o redis -m 600 /files/ca/redis.test.key /etc/redis/tls.key; install -o redis /files/ca/redis.test.pem /etc/redis/tls.pem
+		cat >>/etc/redis/redis.conf; systemctl restart redis-server`, `
+tls-port 6380
+tls-cert-file /etc/redis/tls.pem
+tls-key-file /etc/redis/tls.key
+tls-ca-cert-file /files/ca/ca.pem
+tls-auth-clients no
+port 0
+user souk on >of-the-tests ~* &* +@all
+`);
+	await machine.sh("PGPASSWORD=of-the-tests souk-setup database 'postgresql://postgres@db.test:5432/postgres'");
+	await letStripeIn();
+	await sayAnew('souk-setup secret REDIS_URL', 'rediss://souk:of-the-tests@redis.test:6380/1');
+	await until('Redis is up', async () => (await shop.call('GET', '/health')).redis === 'up');
+	await until('everything is healthy', async () => (await shop.ask('GET', '/health/all')).status === 200);
+
+	const token = await account('layla@souk.example');
+	const order = await shop.call('POST', '/api/orders', { token, expect: 201, headers: { 'Idempotency-Key': 'by-tls' },
+		json: { items: [{ productId: product.id, quantity: 1 }], shippingAddress: '12 Rue des Epices, Fes' } });
+	await confirm(order.payment);
+	await until('the order is paid', async () => (await shop.call('GET', `/api/orders/${order.id}`, { token })).status === 'paid');
+	await until('the mail is there', async () => (await machine.sh('cat /var/lib/souk/mail/*')).includes('layla@souk.example'));
+	await underLoad(at(HTTPS), ca, listing(), (count) => more(count, 200));
+	assert.equal(await machine.sh(`runuser -u postgres -- psql -At -c "SELECT DISTINCT ssl, version FROM pg_stat_ssl
+		JOIN pg_stat_activity USING (pid) WHERE usename LIKE 'souk_%' AND usename <> 'souk_stripe_sim'"`), 't|TLSv1.3\n');
+	assert.match(await machine.sh('runuser -u redis -- openssl version >/dev/null; redis-cli --tls --cacert /files/ca/ca.pem -h redis.test -p 6380 client list'), /user=souk .*/);
+});
+
+test('a server with a certificate for another name gets no word from us', async () => {
+	await sayAnew('cp /files/ca/another.test.pem /etc/redis/tls.pem; cp /files/ca/another.test.key /etc/redis/tls.key; systemctl restart redis-server');
+	await until('Redis is away', async () => (await shop.call('GET', '/health')).redis === 'down');
+	assert.match(await lastOf('souk-fn@gateway-health.service'), /redis is away.*TLS: hostname mismatch/);
+	assert.equal((await shop.ask('GET', '/api/products')).status, 200, 'the shop goes on without');
+	await sayAnew('cp /files/ca/redis.test.pem /etc/redis/tls.pem; cp /files/ca/redis.test.key /etc/redis/tls.key; systemctl restart redis-server');
+	await until('Redis is up', async () => (await shop.call('GET', '/health')).redis === 'up');
+
+	await sayAnew('cp /files/ca/another.test.pem /etc/postgresql/tls.pem; cp /files/ca/another.test.key /etc/postgresql/tls.key; systemctl restart postgresql');
+	assert.equal((await shop.ask('GET', '/api/products?search=nothing-kept')).status, 503);
+	assert.match(await lastOf('souk-fn@catalog-list.service'), /does not match host name/);
+	await sayAnew('cp /files/ca/db.test.pem /etc/postgresql/tls.pem; cp /files/ca/db.test.key /etc/postgresql/tls.key; systemctl restart postgresql');
+	await until('the shop sells', async () => (await shop.ask('GET', '/api/products?search=nothing-kept')).status === 200);
+});
+
+test('pictures go to a store of https:// that is who it says it is', async () => {
+	const token = await signIn('amina@souk.example');
+	const upload = async (expect) => {
+		const { type, body } = form(['image', unlike()]);
+		return shop.call('POST', `/api/products/${product.id}/upload-image`, { token, expect, headers: { 'Content-Type': type }, body });
+	};
+	const store = await startStore('s3.test');
+	const impostor = await startStore('another.test');
+	const endpoint = (url) => sayAnew(`sed -i '/^S3_/d' /etc/souk/settings.env; cat >>/etc/souk/settings.env
+		printf secret | souk-setup secret S3_SECRET_KEY`, `S3_ENDPOINT=${url}\nS3_ACCESS_KEY=key\nS3_TIMEOUT_MS=2000\n`);
+	try {
+		await endpoint(impostor.url);
+		await upload(503);
+		assert.equal(impostor.kept.size, 0);
+		assert.match(await lastOf('souk-fn@catalog-upload_image.service'), /the object store does not do as asked.*(SSL|certificate)/);
+		await endpoint(store.url);
+		const { imageUrl } = await upload(200);
+		assert.ok(store.kept.size >= 6);
+		await machine.sh('rm -rf /var/cache/souk/media/*');
+		assert.equal((await shop.ask('GET', new URL(imageUrl, `https://${HOST}`).pathname)).status, 200);
+	} finally {
+		store.server.close();
+		impostor.server.close();
+		store.server.closeAllConnections();
+		impostor.server.closeAllConnections();
+		await sayAnew("sed -i '/^S3_/d' /etc/souk/settings.env");
+	}
 });
 
 test('the machine comes back by itself with everything as it was', async () => {
