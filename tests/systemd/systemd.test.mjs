@@ -40,13 +40,14 @@ async function authority() {
 	await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30',
 		'-keyout', join(directory, 'ca.key'), '-out', join(directory, 'ca.pem'), '-subj', '/CN=An authority of the tests']);
 	ca = readFileSync(join(directory, 'ca.pem'));
+	let serial = 0;
 	return async (name, host = HOST) => {
 		const file = join(directory, name);
 		writeFileSync(`${file}.ext`, `subjectAltName=DNS:${host}\n`);
 		await run('openssl', ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${file}.key`,
 			'-out', `${file}.csr`, '-subj', `/CN=${name}`]);
 		await run('openssl', ['x509', '-req', '-in', `${file}.csr`, '-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca.key'),
-			'-CAcreateserial', '-days', '20', '-out', `${file}.pem`, '-extfile', `${file}.ext`]);
+			'-set_serial', String(++serial), '-days', '20', '-out', `${file}.pem`, '-extfile', `${file}.ext`]);
 	};
 }
 let certify;
@@ -454,7 +455,7 @@ test('pictures go to a store of https:// that is who it says it is', async () =>
 	}
 });
 
-test('the machine comes back by itself with everything as it was', async () => {
+test('stopped and started again, it is as it was', async () => {
 	await machine.sh('systemctl stop souk.target; systemctl start souk.target');
 	await until('the shop is healthy', async () => (await shop.ask('GET', '/health/all').catch(() => ({}))).status === 200);
 	assert.equal((await shop.call('GET', `/api/products/${product.id}`)).id, product.id);
