@@ -10,11 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 SETTING_TEXT(ca_file, "REDIS_CA_FILE", NULL,
     "The certificates (PEM) that rediss:// trusts; unset: those of the system");
 
 enum { PATIENCE_US = 250000, RECORD = 16 << 10 };
+
+STARTUP(check_ca_file)
+{
+	if (ca_file.text == NULL || access(ca_file.text, R_OK) == 0)
+		return true;
+	fprintf(stderr, "souk: REDIS_CA_FILE: %s: %s\n", ca_file.text, strerror(errno));
+	return false;
+}
 
 struct redis_link {
 	redisContext *c;

@@ -12,6 +12,7 @@ import tls from 'node:tls';
 import { form } from '../lib/form.mjs';
 import { unlike } from '../lib/pictures.mjs';
 import { until } from '../lib/wait.mjs';
+import { authority } from './authority.mjs';
 import { boot, build, root, run, show } from './machine.mjs';
 import { client, HOST, underLoad } from './shop.mjs';
 
@@ -33,23 +34,6 @@ let ca;
 let product;
 const at = (port) => machine.published[port];
 
-/* Certificates of an authority that the machine trusts. */
-async function authority() {
-	const directory = join(machine.files, 'ca');
-	mkdirSync(directory);
-	await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30',
-		'-keyout', join(directory, 'ca.key'), '-out', join(directory, 'ca.pem'), '-subj', '/CN=An authority of the tests']);
-	ca = readFileSync(join(directory, 'ca.pem'));
-	let serial = 0;
-	return async (name, host = HOST) => {
-		const file = join(directory, name);
-		writeFileSync(`${file}.ext`, `subjectAltName=DNS:${host}\n`);
-		await run('openssl', ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', `${file}.key`,
-			'-out', `${file}.csr`, '-subj', `/CN=${name}`]);
-		await run('openssl', ['x509', '-req', '-in', `${file}.csr`, '-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca.key'),
-			'-set_serial', String(++serial), '-days', '20', '-out', `${file}.pem`, '-extfile', `${file}.ext`]);
-	};
-}
 let certify;
 
 const takeCertificate = (name, key = name) =>
@@ -118,8 +102,9 @@ const signIn = async (email) => (await shop.call('POST', '/api/auth/login', { js
 
 before(async () => {
 	machine = await boot([HTTP, HTTPS, STRIPE]);
-	certify = await authority();
-	await Promise.all(['first', 'second', 'stranger'].map((name) => certify(name)));
+	certify = await authority(join(machine.files, 'ca'));
+	ca = certify.ca;
+	await Promise.all(['first', 'second', 'stranger'].map((name) => certify(name, HOST)));
 	await Promise.all(['db.test', 'redis.test', 's3.test', 'another.test'].map((name) => certify(name, name)));
 }, { timeout: 600_000 });
 after(() => machine?.stop(), { timeout: 60_000 });
