@@ -12,14 +12,14 @@ WARN	 = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes \
 	   -Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2
 SAN	 = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 DEFINES	 = -D_GNU_SOURCE $(if $(FAULTS),-DFAULT_POINTS)
-PKGS	 = libpq libcjson hiredis libjwt libcurl libcrypto
+PKGS	 = libpq libcjson hiredis libjwt libcurl libssl libcrypto
 # Hidden: libjwt's jansson has a json_string() too, and must not find ours.
 COMPILE	 = $(CC) -std=c11 $(DEFINES) -I. -Iruntime -Ishared -ffunction-sections -fdata-sections -fvisibility=hidden \
 	   -fno-plt $(WARN) $(CFLAGS) $(SAN) $(PKG_CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # Each binary is linked with what it uses, and nothing else.
 LINK	 = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -Wl,--as-needed,--gc-sections,-O1,-z,relro
-LIBS	 = -lfcgi -lpq -lcjson -lhiredis -ljwt -lcurl -lcrypto -lcrypt -lz -lm
+LIBS	 = -lfcgi -lpq -lcjson -lhiredis -ljwt -lcurl -lssl -lcrypto -lcrypt -lz -lm
 TEST_LIBS = -lcmocka
 
 # What decodes pictures is one program; nothing else is linked with libvips,
@@ -125,7 +125,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop monitoring rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop install uninstall monitoring rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -133,6 +133,11 @@ run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/up
 stop: ## stop the local stack; its data stays in .run
 	@deploy/local/down
+PREFIX	?= /usr/local
+install: all ## for systemd: PREFIX=/usr DESTDIR=; see deploy/systemd/README.md
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) deploy/systemd/install $(B)
+uninstall: ## take away what was installed; data, settings and secrets stay
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) deploy/systemd/install --remove
 monitoring: ## install what is missing, start Prometheus and Alertmanager beside the stack
 	@deploy/local/install monitoring
 	@deploy/monitoring/up
@@ -155,7 +160,7 @@ FAULTY	 = B=build/faults FAULTS=1
 FUZZING	 = B=build/fuzz CC="$(FUZZ_CC)" SANITIZE=fuzzer-no-link,address,undefined
 STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
 test: ## install what is missing, build, and run every test
-	@deploy/local/install build run test monitoring
+	@deploy/local/install build run test monitoring machine
 	@$(MAKE) --no-print-directory -j$(CORES) tests
 	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
 	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests

@@ -88,6 +88,14 @@ helper_count(void)
 	return most;
 }
 
+static void
+begin_counting(const char *name)
+{
+	observe_open();
+	master_observe(name);
+	metrics_open(name);
+}
+
 static int
 serve(const char *name)
 {
@@ -100,9 +108,7 @@ serve(const char *name)
 		.helper = fastcgi_help,
 	};
 
-	observe_open();
-	master_observe(name);
-	metrics_open(name);
+	begin_counting(name);
 	if (crew.workers == 1 && !scheduled)
 		return fastcgi_serve(0);
 	if (crew.helpers > 0)
@@ -150,6 +156,9 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (!start_up(name))
 		return 78;
+	/* What it finds out, /metrics is to know, however it was started. */
+	if (has_schedule() && (once || seconds > 0))
+		begin_counting(name);
 	if (once)
 		return cgi_once(argv[2], argv[3]);
 	if (seconds > 0)
