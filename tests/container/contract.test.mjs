@@ -8,7 +8,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '../lib/wait.mjs';
-import { built, functions, MEMORY_MB, podman, RUN_DIR, settings, start, startFunction } from './podman.mjs';
+import { built, functions, MEMORY_MB, podman, RUN_DIR, settings, SOCKET_ONLY, start, startFunction } from './podman.mjs';
 import { close, reachStack, startNames } from './reached.mjs';
 
 const LIST = 'catalog-list';
@@ -135,17 +135,18 @@ test('killed workers come again; nobody who asks then is refused', async () => {
 	assert.equal(await container.inspect('.State.Running'), true);
 });
 
-test('a function that cannot start is seen: the container ends, says why, and is counted', async () => {
-	const { DATABASE_URL, ...env } = settings('orders-place', reached);
-	assert.ok(DATABASE_URL);
-	const container = await start('orders-place', { env, flags: ['--restart=on-failure:1'] });
-	await until('it has been started again, and given up', async () =>
-		(await container.inspect('.RestartCount')) === 1 && (await container.inspect('.State.Status')) === 'exited', { seconds: 60, every: 200 });
-	assert.equal(await container.inspect('.State.ExitCode'), 1);
-	const logs = await container.logs();
-	assert.match(logs, /DATABASE_URL/);
-	assert.match(logs, /crash loop/);
-});
+for (const [how, more] of [['behind lighttpd', {}], ['by its socket', SOCKET_ONLY]])
+	test(`a function ${how} that cannot start is seen: the container ends, says why, and is counted`, async () => {
+		const { DATABASE_URL, ...env } = settings('orders-place', reached);
+		assert.ok(DATABASE_URL);
+		const container = await start('orders-place', { env, flags: ['--restart=on-failure:1'], ...more });
+		await until('it has been started again, and given up', async () =>
+			(await container.inspect('.RestartCount')) === 1 && (await container.inspect('.State.Status')) === 'exited', { seconds: 60, every: 200 });
+		assert.equal(await container.inspect('.State.ExitCode'), 1);
+		const logs = await container.logs();
+		assert.match(logs, /DATABASE_URL/);
+		assert.match(logs, /crash loop/);
+	});
 
 test('names are looked up by DNS', async () => {
 	names.length = 0;

@@ -3,10 +3,14 @@
  * for each function, whose sockets they share: as deploy/compose has it.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmodSync, existsSync, readdirSync, renameSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { customer, lines, pay, place } from '../lib/shop.mjs';
 import { until } from '../lib/wait.mjs';
-import { built, podman, settings, shared, start, startFunction } from './podman.mjs';
+import { built, podman, scratch, settings, shared, SOCKET_ONLY, start, startFunction } from './podman.mjs';
 import { close, reachStack, startNames } from './reached.mjs';
 
 const FLOW = ['auth-register', 'auth-login', 'catalog-list', 'catalog-get', 'orders-place', 'orders-get'];
@@ -25,8 +29,7 @@ before(async () => {
 		FN_SOCKETS_DIR: '/run/souk/fn' }, flags: reached.flags });
 	for (const binary of FLOW)
 		containers.set(binary, await startFunction(binary, reached, {
-			mounts, env: { FN_STATE_DIR: '/run/souk/state' },
-			entrypoint: '/usr/bin/supervisor', command: ['--run', '/run/souk', '--bin', '/app'],
+			mounts, env: { FN_STATE_DIR: '/run/souk/state' }, ...SOCKET_ONLY,
 		}));
 	process.env.SOUK_URL = gateway.base;
 });
@@ -68,11 +71,25 @@ test('all count in one place', async () => {
 		assert.match(body, new RegExp(`function="${binary}"`), binary);
 });
 
-test('a container that comes and goes disturbs no other', async () => {
+/* A socket at which nobody listens any more, as who is killed leaves it. */
+async function abandoned(file) {
+	const server = net.createServer().listen(`${file}~`);
+	await once(server, 'listening');
+	chmodSync(`${file}~`, 0o666);	/* ours here is root's */
+	renameSync(`${file}~`, file);
+	await new Promise((done) => server.close(done));
+}
+
+test('a container that comes and goes disturbs no other, and clears what nobody listens at', async () => {
+	const left = path.join(scratch, 'fn', 'orders-gone.sock');
+	await abandoned(left);
 	await containers.get('catalog-get').stop();
 	assert.equal((await gateway.get('/api/products/1')).status, 503);
 	assert.equal((await gateway.get('/api/products?limit=1')).status, 200);
+	assert.ok(existsSync(left));
 	await podman('start', containers.get('catalog-get').id);
 	await until('it is back', async () => (await gateway.get('/api/products/1')).status === 200, { every: 100 });
+	assert.ok(!existsSync(left));
+	assert.equal(readdirSync(path.dirname(left)).filter((file) => FLOW.includes(file.replace(/\.sock$/, ''))).length, FLOW.length);
 	assert.equal((await gateway.get('/api/products?limit=1')).status, 200);
 });

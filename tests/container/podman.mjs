@@ -108,6 +108,9 @@ export const HARDENED = ['--read-only', '--read-only-tmpfs=false', '--cap-drop=a
 	'--pids-limit=64', `--memory=${MEMORY_MB}m`, `--memory-swap=${MEMORY_MB}m`];
 export const RUN_DIR = ['--tmpfs', '/run/souk:rw,nosuid,nodev,noexec,mode=1777,size=16m'];
 
+/* Without a lighttpd of its own. */
+export const SOCKET_ONLY = { entrypoint: '/usr/bin/supervisor', command: ['--run', '/run/souk', '--bin', '/app'] };
+
 const options = (flag, pairs) => Object.entries(pairs).flatMap(([name, value]) => [flag, `${name}=${value}`]);
 
 export class Container {
