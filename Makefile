@@ -125,7 +125,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop install uninstall monitoring rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop install uninstall monitoring backup restore rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql image images new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -198,7 +198,13 @@ bench-scale: all ## lists and searches at 1,000, 100,000 and 1,000,000 products
 	@deploy/local/install test
 	@$(call STACK,build) -- node tests/bench/scale.mjs
 
-derive: $(B)/api.json ## render routes, OpenAPI, docs page and Postman collection
+image: ## F=orders/place, or gateway: a container image, by podman
+	@deploy/local/install containers
+	@deploy/container/build $(F)
+images: ## every container image; deploy/container/README.md says how they are run
+	@deploy/local/install containers
+	@deploy/container/build --all
+derive: $(B)/api.json ## render routes, OpenAPI, docs page, manifests and Postman collection
 	@gateway-conf/derive/render $<
 check-derived: $(B)/api.json ## fail when what is derived is stale
 	@gateway-conf/derive/check $<
