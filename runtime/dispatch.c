@@ -197,6 +197,21 @@ dispatch(struct req *rq)
 }
 
 void
+dispatch_turn_away(struct req *rq)
+{
+	enum { SPREAD_S = 3 };		/* or all of them are back at once */
+	const char *allow;
+
+	rq->address = address_of_client(rq);
+	if (request_parse_target(rq))
+		rq->entry = request_route(rq, &allow);
+	reply_header(rq, "Retry-After", text(rq, 1 + (int64_t)(now_us() % SPREAD_S)));
+	fail_text(rq, ERR_UNAVAILABLE, "Too many ask for this at once; try again shortly");
+	cors_add(rq);
+	reply_finish(rq);
+}
+
+void
 dispatch_after(struct req *rq)
 {
 	uint64_t taken = now_us() - rq->started_us;

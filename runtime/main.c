@@ -7,6 +7,7 @@
  *   BINARY --for SECONDS        runs its schedule for that long
  *   BINARY --describe           its declarations as JSON
  */
+#include "crowd.h"
 #include "describe.h"
 #include "fastcgi.h"
 #include "log.h"
@@ -98,6 +99,7 @@ serve(const char *name)
 		.scheduler = scheduled ? fastcgi_schedule : NULL,
 		.helpers = scheduled ? helper_count() : 0,
 		.helper = fastcgi_help,
+		.turn_away = fastcgi_turn_away,
 	};
 
 	observe_open();
@@ -105,6 +107,8 @@ serve(const char *name)
 	metrics_open(name);
 	if (crew.workers == 1 && !scheduled)
 		return fastcgi_serve(0);
+	if (!crowd_open(crew.workers))
+		log_line(LOG_WARN, "nobody will be turned away: no memory", NULL);
 	if (crew.helpers > 0)
 		fastcgi_hang_bell();
 	/* Who has a schedule to keep never sleeps. */

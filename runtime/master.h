@@ -16,9 +16,11 @@ struct crew {
 	 * keeper_now(), and for how long they may; NULL: for ever. */
 	int64_t	(*idle_since)(void);
 	int64_t	 patience_ms;
+	/* Answers a connection that has waited in vain for a worker. */
+	void	(*turn_away)(int fd);
 };
 
-/* Has deaths of workers counted; before metrics_open(). */
+/* Has deaths of workers counted, and who was turned away; before metrics_open(). */
 void	master_observe(const char *function);
 
 /*

@@ -123,5 +123,7 @@ const char	*digest_hex(struct req *, const unsigned char *);
 /* The whole order of work; dispatch.c. */
 void		 dispatch(struct req *);
 void		 dispatch_after(struct req *);	/* once the reply has left */
+/* Instead: too many ask for the endpoint at once, whatever it is. */
+void		 dispatch_turn_away(struct req *);
 
 #endif
