@@ -19,6 +19,7 @@
 #include "observe.h"
 #include "represent.h"
 #include "request.h"
+#include "span.h"
 #include "wake.h"
 
 #include <string.h>
@@ -224,6 +225,7 @@ dispatch_after(struct req *rq)
 	}
 	wake_others(rq);
 	observe(rq, taken);
+	span_request(rq, taken);
 	if (db_release != NULL)
 		db_release(rq);
 }

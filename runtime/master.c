@@ -65,6 +65,13 @@ run_scheduler(void *unused)
 }
 
 static int
+run_exporter(void *unused)
+{
+	(void)unused;
+	return crew->exporter();
+}
+
+static int
 run_helper(void *unused)
 {
 	(void)unused;
@@ -82,6 +89,8 @@ gather(struct keeper *keeper)
 	}
 	if (crew->scheduler != NULL)
 		keeper_add(keeper, "scheduler", -1, run_scheduler, NULL);
+	if (crew->exporter != NULL)
+		keeper_add(keeper, "exporter", -1, run_exporter, NULL);
 	for (int i = 0; i < crew->helpers; i++) {
 		snprintf(name, sizeof(name), "helper %d", i);
 		keeper_add(keeper, name, -1, run_helper, NULL);

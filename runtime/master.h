@@ -10,6 +10,7 @@ struct crew {
 	int	workers;
 	int	(*worker)(int slot);
 	int	(*scheduler)(void);	/* NULL: none */
+	int	(*exporter)(void);	/* NULL: none */
 	int	helpers;
 	int	(*helper)(void);
 	/* When the workers have had nothing to do since, in milliseconds of
