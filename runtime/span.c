@@ -19,6 +19,7 @@ static int collector = -1;
 /* Of the current request, and not sent yet. */
 static struct {
 	size_t	 count, length;
+	uint64_t epoch_ns;		/* of now_us(), for all of them */
 	bool	 full;			/* something did not fit */
 	struct span_message out;
 } kept;
@@ -99,19 +100,23 @@ put_attribute(const char *key, const char *value, bool first)
 	puts_("}}");
 }
 
+static uint64_t
+epoch_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - now_us() * 1000;
+}
+
 /* Nanoseconds of the calendar, for a time of now_us(). */
 static void
 put_time(const char *key, uint64_t us)
 {
-	struct timespec now;
 	char text[64];
-	uint64_t ns;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	ns -= (now_us() - us) * 1000;
 	put(text, (size_t)snprintf(text, sizeof(text), ",\"%s\":\"%llu\"", key,
-	    (unsigned long long)ns));
+	    (unsigned long long)(kept.epoch_ns + us * 1000)));
 }
 
 static void
@@ -196,6 +201,8 @@ write_span(const struct written *w, enum span_kind kind, const char *name,
 		size_t before = kept.length;
 		va_list copy;
 
+		if (before == 0)
+			kept.epoch_ns = epoch_ns();
 		va_copy(copy, pairs);
 		put_span(w, kind, name, problem, copy);
 		va_end(copy);
