@@ -147,6 +147,12 @@ saga: ## ID=7 or ORDER=7: what a saga of the local stack has been through
 	@deploy/local/saga $(if $(ORDER),--order $(ORDER)) $(ID)
 sagas: ## the sagas that have not ended, those that are stuck first
 	@deploy/local/saga --list
+backup: ## back the running stack up; TO=DIR, KEYS=no, BASE=yes for its WAL_ARCHIVE
+	@deploy/backup/backup $(if $(TO),--to '$(TO)') $(if $(filter no,$(KEYS)),--without-keys) \
+	    $(if $(BASE),--base)
+restore: ## FROM=DIR, a backup, into an empty stack; AT="2026-11-26 18:00Z" of an archive
+	@deploy/local/install build run
+	@deploy/backup/restore $(if $(FROM),--from '$(FROM)') $(if $(AT),--at '$(AT)')
 rotate-keys: ## sign access tokens with a new key; nobody is signed out
 	@deploy/local/rotate-keys
 
@@ -191,7 +197,7 @@ oversell: all ## N=100000 checkouts over a few units, late payments and all
 	@deploy/local/install test
 	@N=$(or $(N),100000) API_JSON=build/api.json $(call STACK,build) -- \
 	    node --test-reporter tap tests/oversell/oversell.test.mjs
-bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jobs churn"
+bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jobs overload churn"
 	@deploy/local/install test
 	@tests/bench/run $(PARTS)
 bench-scale: all ## lists and searches at 1,000, 100,000 and 1,000,000 products

@@ -1,5 +1,6 @@
 #include "peer.h"
 #include "redis.h"
+#include "span.h"
 
 #include <string.h>
 
@@ -115,6 +116,8 @@ redis_fly(struct req *rq, struct redis_flight *f)
 		redis_flight_end(f);
 	rq->redis_us += now_us() - start;
 	metric_observe_us(&redis_seconds, now_us() - start);
+	span_note(rq, start, SPAN_CLIENT, "redis", good ? NULL : "no answer",
+	    "db.system.name", "redis", NULL);
 	return good;
 }
 
