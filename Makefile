@@ -12,14 +12,14 @@ WARN	 = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes \
 	   -Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2
 SAN	 = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 DEFINES	 = -D_GNU_SOURCE $(if $(FAULTS),-DFAULT_POINTS)
-PKGS	 = libpq libcjson hiredis libjwt libcurl libcrypto
+PKGS	 = libpq libcjson hiredis libjwt libcurl libssl libcrypto
 # Hidden: libjwt's jansson has a json_string() too, and must not find ours.
 COMPILE	 = $(CC) -std=c11 $(DEFINES) -I. -Iruntime -Ishared -ffunction-sections -fdata-sections -fvisibility=hidden \
 	   -fno-plt $(WARN) $(CFLAGS) $(SAN) $(PKG_CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # Each binary is linked with what it uses, and nothing else.
 LINK	 = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -Wl,--as-needed,--gc-sections,-O1,-z,relro
-LIBS	 = -lfcgi -lpq -lcjson -lhiredis -ljwt -lcurl -lcrypto -lcrypt -lz -lm
+LIBS	 = -lfcgi -lpq -lcjson -lhiredis -ljwt -lcurl -lssl -lcrypto -lcrypt -lz -lm
 TEST_LIBS = -lcmocka
 
 # What decodes pictures is one program; nothing else is linked with libvips,
@@ -125,7 +125,7 @@ $(B)/api.json: $(PROGRAMS)
 	@jq -s . $@.in >$@ && rm $@.in
 
 -include $(OBJECTS:.o=.d)
-.PHONY: run stop monitoring rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql new clean help FORCE
+.PHONY: run stop install uninstall monitoring backup restore rotate-keys mail saga sagas test tests oversell chaos chaos-mutants bench bench-scale fuzz fuzz-long fuzzers fuzz-programs derive check-derived check-sql image images new clean help FORCE
 
 run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/install build run
@@ -133,6 +133,11 @@ run: ## install what is missing, build, and bring the local stack up
 	@deploy/local/up
 stop: ## stop the local stack; its data stays in .run
 	@deploy/local/down
+PREFIX	?= /usr/local
+install: all ## for systemd: PREFIX=/usr DESTDIR=; see deploy/systemd/README.md
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) deploy/systemd/install $(B)
+uninstall: ## take away what was installed; data, settings and secrets stay
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) deploy/systemd/install --remove
 monitoring: ## install what is missing, start Prometheus and Alertmanager beside the stack
 	@deploy/local/install monitoring
 	@deploy/monitoring/up
@@ -142,6 +147,12 @@ saga: ## ID=7 or ORDER=7: what a saga of the local stack has been through
 	@deploy/local/saga $(if $(ORDER),--order $(ORDER)) $(ID)
 sagas: ## the sagas that have not ended, those that are stuck first
 	@deploy/local/saga --list
+backup: ## back the running stack up; TO=DIR, KEYS=no, BASE=yes for its WAL_ARCHIVE
+	@deploy/backup/backup $(if $(TO),--to '$(TO)') $(if $(filter no,$(KEYS)),--without-keys) \
+	    $(if $(BASE),--base)
+restore: ## FROM=DIR, a backup, into an empty stack; AT="2026-11-26 18:00Z" of an archive
+	@deploy/local/install build run
+	@deploy/backup/restore $(if $(FROM),--from '$(FROM)') $(if $(AT),--at '$(AT)')
 rotate-keys: ## sign access tokens with a new key; nobody is signed out
 	@deploy/local/rotate-keys
 
@@ -155,7 +166,7 @@ FAULTY	 = B=build/faults FAULTS=1
 FUZZING	 = B=build/fuzz CC="$(FUZZ_CC)" SANITIZE=fuzzer-no-link,address,undefined
 STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
 test: ## install what is missing, build, and run every test
-	@deploy/local/install build run test monitoring
+	@deploy/local/install build run test monitoring machine
 	@$(MAKE) --no-print-directory -j$(CORES) tests
 	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
 	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests
@@ -186,14 +197,20 @@ oversell: all ## N=100000 checkouts over a few units, late payments and all
 	@deploy/local/install test
 	@N=$(or $(N),100000) API_JSON=build/api.json $(call STACK,build) -- \
 	    node --test-reporter tap tests/oversell/oversell.test.mjs
-bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jobs churn"
+bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jobs overload churn"
 	@deploy/local/install test
 	@tests/bench/run $(PARTS)
 bench-scale: all ## lists and searches at 1,000, 100,000 and 1,000,000 products
 	@deploy/local/install test
 	@$(call STACK,build) -- node tests/bench/scale.mjs
 
-derive: $(B)/api.json ## render routes, OpenAPI, docs page and Postman collection
+image: ## F=orders/place, or gateway: a container image, by podman
+	@deploy/local/install containers
+	@deploy/container/build $(F)
+images: ## every container image; deploy/container/README.md says how they are run
+	@deploy/local/install containers
+	@deploy/container/build --all
+derive: $(B)/api.json ## render routes, OpenAPI, docs page, manifests and Postman collection
 	@gateway-conf/derive/render $<
 check-derived: $(B)/api.json ## fail when what is derived is stale
 	@gateway-conf/derive/check $<

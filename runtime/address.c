@@ -148,7 +148,9 @@ address_of_client(struct req *rq)
 		address = hop;
 		n -= n > 0;
 	}
-	return address;
+	/* A socket for both families has a longer name for the older one's. */
+	return strncmp(address, "::ffff:", 7) == 0 && strchr(address, '.') != NULL ?
+	    address + 7 : address;
 }
 
 const char *
@@ -157,8 +159,7 @@ address_for_limits(struct req *rq)
 	unsigned char a[16];
 	char prefix[INET6_ADDRSTRLEN];
 
-	if (strchr(rq->address, ':') == NULL || !read_address(rq->address, a) ||
-	    strncmp(rq->address, "::ffff:", 7) == 0)
+	if (strchr(rq->address, ':') == NULL || !read_address(rq->address, a))
 		return rq->address;
 	memset(a + 8, 0, 8);
 	inet_ntop(AF_INET6, a, prefix, sizeof(prefix));

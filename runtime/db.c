@@ -3,6 +3,7 @@
 #include "http.h"
 #include "pg.h"
 #include "represent.h"
+#include "span.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -191,20 +192,45 @@ look_over(struct req *rq, struct pg_flight *f)
 	return db.broken ? NULL : last;
 }
 
+static void
+note_flight(struct req *rq, const struct pg_flight *f, uint64_t start, const char *problem)
+{
+	const struct query *q = f->queries[f->count - 1];
+	const char *name = q == NULL ? "COMMIT" : q->name, *state = NULL;
+
+	for (size_t i = 0; i < f->count && problem == NULL && state == NULL; i++)
+		state = PQresultErrorField(f->results[i], PG_DIAG_SQLSTATE);
+	span_note(rq, start, SPAN_CLIENT, name, problem != NULL ? problem : state,
+	    "db.system.name", "postgresql", "db.query.summary", name,
+	    "code.file.path", q == NULL ? NULL : q->file,
+	    "db.response.status_code", state, NULL);
+}
+
 static PGresult *
 fly(struct req *rq, struct pg_flight *f)
 {
 	uint64_t start = now_us();
-	const char *problem;
+	const char *problem = NULL;
 	bool arrived = pg_fly(f, &problem);
 
 	rq->db_us += now_us() - start;
 	rq->statements++;
 	metric_observe_us(&query_seconds, now_us() - start);
+	note_flight(rq, f, start, arrived ? NULL : problem);
 	if (arrived)
 		return look_over(rq, f);
 	away(rq, problem);
 	return NULL;
+}
+
+/* What a row is written for, its default can tell (schema/180_traces.sql): until
+ * the end of the transaction, which where each statement is one is the flight. */
+static void
+tell_trace(struct req *rq, struct pg_flight *f)
+{
+	if (span_is_on(rq) && rq->entry != NULL && rq->entry->endpoint->method != HTTP_GET)
+		pg_add_command(f, fmt(rq, "SELECT pg_catalog.set_config('souk.traceparent', '%s', true)",
+		    req_trace(rq)));
 }
 
 static const char *
@@ -218,6 +244,7 @@ static void
 open_transaction(struct req *rq, struct pg_flight *f)
 {
 	pg_add_command(f, "BEGIN");
+	tell_trace(rq, f);
 	db.open = true;
 	if (rq->idempotency_key == NULL || rq->reference != NULL)
 		return;
@@ -254,6 +281,8 @@ run(struct req *rq, const void *const *arguments, int n)
 		values[i - 1] = arguments[i];
 	if (!db.each && !db.open)
 		open_transaction(rq, &f);
+	else if (db.each)
+		tell_trace(rq, &f);
 	pg_add_statement(&f, arguments[0], values, n - 1);
 	result = fly(rq, &f);
 	pass(rq, "after", arguments[0]);

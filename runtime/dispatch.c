@@ -19,6 +19,7 @@
 #include "observe.h"
 #include "represent.h"
 #include "request.h"
+#include "span.h"
 #include "wake.h"
 
 #include <string.h>
@@ -197,6 +198,21 @@ dispatch(struct req *rq)
 }
 
 void
+dispatch_turn_away(struct req *rq)
+{
+	enum { SPREAD_S = 3 };		/* or all of them are back at once */
+	const char *allow;
+
+	rq->address = address_of_client(rq);
+	if (request_parse_target(rq))
+		rq->entry = request_route(rq, &allow);
+	reply_header(rq, "Retry-After", text(rq, 1 + (int64_t)(now_us() % SPREAD_S)));
+	fail_text(rq, ERR_UNAVAILABLE, "Too many ask for this at once; try again shortly");
+	cors_add(rq);
+	reply_finish(rq);
+}
+
+void
 dispatch_after(struct req *rq)
 {
 	uint64_t taken = now_us() - rq->started_us;
@@ -209,6 +225,7 @@ dispatch_after(struct req *rq)
 	}
 	wake_others(rq);
 	observe(rq, taken);
+	span_request(rq, taken);
 	if (db_release != NULL)
 		db_release(rq);
 }

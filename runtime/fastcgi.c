@@ -7,6 +7,7 @@
  * third more (tests/bench).  The fields of FCGX_Request that this sets are
  * below its "don't use" line: tests/unit/fastcgi.c holds libfcgi to them.
  */
+#include "crowd.h"
 #include "db.h"
 #include "fastcgi.h"
 #include "redis.h"
@@ -125,6 +126,9 @@ read_rest(FCGX_Request *f)
 	while (FCGX_GetStr(ignored, sizeof(ignored), f->in) > 0)
 		continue;
 }
+
+/* Bounds what a broken peer can hold up. */
+enum { TURN_AWAY_S = 1 };
 
 /* The body, as long as it is announced and allowed to any endpoint here: which
  * one it is for is not known yet. */
@@ -268,27 +272,47 @@ fastcgi_idle_since(void)
 static struct req one;
 
 static void
-serve_one(struct req *rq, FCGX_Request *f, int fd)
+serve_one(struct req *rq, FCGX_Request *f, int fd, void (*decide)(struct req *))
 {
-	struct incoming in = { 0 };
+	struct incoming in = { .body = "" };
 
 	f->ipcFd = fd;
 	f->keepConnection = 1;		/* or accepting would first close it */
 	if (FCGX_Accept_r(f) < 0)
 		return;			/* a silent or broken peer; fd is closed */
-	read_body(rq, f, &in);
+	if (decide == dispatch)
+		read_body(rq, f, &in);
+	else
+		read_rest(f);
 	in.variables = f->envp;
 	request_begin(rq, &in);
 	/* Who only asks how it is, keeps nobody awake. */
 	if (!one_of(rq->uri, "/health", "/ready"))
 		*busy = second();
-	dispatch(rq);
+	decide(rq);
 	write_answer(fd, rq);
 	close(fd);
 	dispatch_after(rq);
 	request_end(rq);
 	FCGX_Free(f, 0);	/* the variables that rq has pointed into */
 	f->ipcFd = -1;
+}
+
+void
+fastcgi_turn_away(int fd)
+{
+	const struct timeval patience = { TURN_AWAY_S, 0 };
+	static FCGX_Request f;
+	static bool ready;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (!ready && (FCGX_Init() != 0 || FCGX_InitRequest(&f, -1, 0) != 0)) {
+		close(fd);
+		return;
+	}
+	ready = true;
+	serve_one(&one, &f, fd, dispatch_turn_away);
 }
 
 int
@@ -332,7 +356,7 @@ fastcgi_serve(int slot)
 	unsigned seconds = patience();
 	FCGX_Request f;
 
-	(void)slot;
+	crowd_free(slot);	/* whoever had it before may have died at work */
 	own = second();
 	catch_signals();
 	if (FCGX_Init() != 0 || FCGX_InitRequest(&f, -1, 0) != 0)
@@ -342,10 +366,12 @@ fastcgi_serve(int slot)
 		int fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
+			crowd_take(slot);
 			set_alarm(seconds);
 			serving = 1;
-			serve_one(&one, &f, fd);
+			serve_one(&one, &f, fd, dispatch);
 			serving = 0;
+			crowd_free(slot);
 		} else if (errno == EAGAIN) {
 			let_connections_go();
 			if (has_idled())
@@ -370,6 +396,8 @@ run_scheduled(struct req *rq, const struct entry *entry)
 	rq->method = "POST";
 	rq->uri = entry->endpoint->path;
 	rq->trusted = true;
+	/* A trace of each look at whether there is anything to do helps nobody. */
+	rq->inside_trace[0] = '\0';
 	dispatch(rq);
 	dispatch_after(rq);
 	request_end(rq);

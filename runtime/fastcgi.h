@@ -11,6 +11,9 @@
  * requests or, where nobody is over it, FN_SLEEP_S without one.  Returns the
  * process's exit status. */
 int	 fastcgi_serve(int slot);
+/* Answers for workers that have no time: a connection accepted from their socket
+ * is told to try again, and closed. */
+void	 fastcgi_turn_away(int fd);
 /*
  * Whether workers may be sent home when all of them have been idle for
  * patience_ms, and since when they have been, in milliseconds of the monotonic

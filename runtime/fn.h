@@ -347,7 +347,8 @@ void		 log_line(enum level, const char *message, ...) __attribute__((sentinel));
 /*
  * Configuration: environment variables, read once at start.  A bad value
  * stops the process and names itself.  `--describe` lists those a binary reads.
- * A secret NAME may also come from the file that NAME_FILE names.
+ * A secret NAME may also come from the file that NAME_FILE names, or from
+ * systemd's credential NAME.
  */
 struct setting {
 	const char	*name, *doc;

@@ -47,9 +47,10 @@ listen_at(const char *directory, const char *name, char *error, size_t size)
 		    name, sizeof(path) - 1);
 		return -1;
 	}
-	/* Not longer than the final path, whatever the name. */
-	snprintf(unnamed.sun_path, sizeof(unnamed.sun_path), "%.*s/~",
-	    (int)strlen(directory), directory);
+	/* A name of its own where others begin at the same time, and not longer
+	 * than the final path. */
+	snprintf(unnamed.sun_path, sizeof(unnamed.sun_path), "%.*s/~%.*s",
+	    (int)strlen(directory), directory, (int)strlen(name), name);
 	unlink(unnamed.sun_path);
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -61,6 +62,32 @@ listen_at(const char *directory, const char *name, char *error, size_t size)
 		return -1;
 	}
 	return fd;
+}
+
+bool
+listen_is_heard(const char *directory, const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool heard;
+
+	if (fd < 0)
+		return true;	/* nobody knows */
+	heard = listen_path(address.sun_path, sizeof(address.sun_path), directory, name) &&
+	    (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+	    (errno != ECONNREFUSED && errno != ENOENT));
+	close(fd);
+	return heard;
+}
+
+void
+listen_remove(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+
+	listen_mark_asleep(directory, name, false);
+	if (listen_path(path, sizeof(path), directory, name))
+		unlink(path);
 }
 
 static bool

@@ -7,12 +7,14 @@
  *   BINARY --for SECONDS        runs its schedule for that long
  *   BINARY --describe           its declarations as JSON
  */
+#include "crowd.h"
 #include "describe.h"
 #include "fastcgi.h"
 #include "log.h"
 #include "master.h"
 #include "metrics.h"
 #include "observe.h"
+#include "otlp.h"
 #include "request.h"
 #include "settings.h"
 
@@ -53,7 +55,7 @@ start_up(const char *name)
 	for (bool (*const *at)(void) = __start_startups; at < __stop_startups; at++)
 		if (!(*at)())
 			return false;
-	return true;
+	return otlp_open(name);
 }
 
 static bool
@@ -88,6 +90,14 @@ helper_count(void)
 	return most;
 }
 
+static void
+begin_counting(const char *name)
+{
+	observe_open();
+	master_observe(name);
+	metrics_open(name);
+}
+
 static int
 serve(const char *name)
 {
@@ -96,15 +106,17 @@ serve(const char *name)
 		.workers = workers.number == 1 ? 1 : worker_count(),
 		.worker = fastcgi_serve,
 		.scheduler = scheduled ? fastcgi_schedule : NULL,
+		.exporter = otlp_is_on() ? otlp_export : NULL,
 		.helpers = scheduled ? helper_count() : 0,
 		.helper = fastcgi_help,
+		.turn_away = fastcgi_turn_away,
 	};
 
-	observe_open();
-	master_observe(name);
-	metrics_open(name);
-	if (crew.workers == 1 && !scheduled)
+	begin_counting(name);
+	if (crew.workers == 1 && !scheduled && !otlp_is_on())
 		return fastcgi_serve(0);
+	if (!crowd_open(crew.workers))
+		log_line(LOG_WARN, "nobody will be turned away: no memory", NULL);
 	if (crew.helpers > 0)
 		fastcgi_hang_bell();
 	/* Who has a schedule to keep never sleeps. */
@@ -138,6 +150,7 @@ main(int argc, char **argv)
 	bool once = argc == 4 && strcmp(argv[1], "--once") == 0;
 	int seconds = argc == 3 && strcmp(argv[1], "--for") == 0 && has_schedule() ?
 	    seconds_of(argv[2]) : 0;
+	int status;
 
 	if (!describe_check())
 		return 1;
@@ -150,9 +163,14 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (!start_up(name))
 		return 78;
-	if (once)
-		return cgi_once(argv[2], argv[3]);
-	if (seconds > 0)
-		return fastcgi_schedule_for(seconds);
+	/* What it finds out, /metrics is to know, however it was started. */
+	if (has_schedule() && (once || seconds > 0))
+		begin_counting(name);
+	if (once || seconds > 0) {
+		otlp_begin();
+		status = once ? cgi_once(argv[2], argv[3]) : fastcgi_schedule_for(seconds);
+		otlp_end();
+		return status;
+	}
 	return fastcgi_is_available() ? serve(name) : cgi_serve();
 }

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "crowd.h"
 #include "fn.h"
 #include "keeper.h"
 #include "metrics.h"
@@ -29,15 +30,18 @@ static const struct keeper_policy policy = {
 
 static const struct crew *crew;
 
-static char deaths_label[128];
-static struct metric deaths = { .name = "function_worker_deaths_total", .labels = deaths_label,
+static char label[128];
+static struct metric deaths = { .name = "function_worker_deaths_total", .labels = label,
     .help = "Processes of the function that died in service" };
+static struct metric turned_away = { .name = "function_turned_away_total", .labels = label,
+    .help = "Requests answered 503 because too many waited for the function" };
 
 void
 master_observe(const char *function)
 {
-	snprintf(deaths_label, sizeof(deaths_label), "function=\"%s\"", function);
+	snprintf(label, sizeof(label), "function=\"%s\"", function);
 	metrics_register(&deaths);
+	metrics_register(&turned_away);
 }
 
 static void
@@ -61,6 +65,13 @@ run_scheduler(void *unused)
 }
 
 static int
+run_exporter(void *unused)
+{
+	(void)unused;
+	return crew->exporter();
+}
+
+static int
 run_helper(void *unused)
 {
 	(void)unused;
@@ -78,6 +89,8 @@ gather(struct keeper *keeper)
 	}
 	if (crew->scheduler != NULL)
 		keeper_add(keeper, "scheduler", -1, run_scheduler, NULL);
+	if (crew->exporter != NULL)
+		keeper_add(keeper, "exporter", -1, run_exporter, NULL);
 	for (int i = 0; i < crew->helpers; i++) {
 		snprintf(name, sizeof(name), "helper %d", i);
 		keeper_add(keeper, name, -1, run_helper, NULL);
@@ -91,21 +104,48 @@ patience_ends(void)
 	    crew->idle_since() + crew->patience_ms;
 }
 
+static void
+turn_away(int fd)
+{
+	crew->turn_away(fd);
+	metric_add(&turned_away, 1);
+}
+
+/* When to look again at who waits. */
+static int64_t
+look_at_crowd(void)
+{
+	return crowd_look(turn_away) ? keeper_now() + CROWD_LOOK_MS : KEEPER_NEVER;
+}
+
 /* Until there is an end to it: anything but KEEPER_CRASH_LOOP is a good one. */
 static enum keeper_news
 lead(struct keeper *keeper)
 {
+	int64_t look = KEEPER_NEVER;
+
 	for (;;) {
 		int64_t end = patience_ends();
-		enum keeper_news news = keeper_wait(keeper, end);
+		enum keeper_news news = keeper_wait(keeper, look < end ? look : end);
 
-		if (news == KEEPER_RELOAD)
+		switch (news) {
+		case KEEPER_RELOAD:
 			keeper_roll(keeper);
-		/* Somebody may have had work since. */
-		if (news == KEEPER_TIME && patience_ends() > end)
-			continue;
-		if (news != KEEPER_RELOAD && news != KEEPER_REPORT)
+			break;
+		case KEEPER_REPORT:	/* by a worker: all of them are busy */
+			crowd_watch();
+			look = keeper_now() + CROWD_LOOK_MS;
+			break;
+		case KEEPER_TIME:
+			if (look <= keeper_now())
+				look = look_at_crowd();
+			/* Somebody may have had work since. */
+			else if (patience_ends() <= end)
+				return news;
+			break;
+		default:
 			return news;
+		}
 	}
 }
 

@@ -10,15 +10,18 @@ struct crew {
 	int	workers;
 	int	(*worker)(int slot);
 	int	(*scheduler)(void);	/* NULL: none */
+	int	(*exporter)(void);	/* NULL: none */
 	int	helpers;
 	int	(*helper)(void);
 	/* When the workers have had nothing to do since, in milliseconds of
 	 * keeper_now(), and for how long they may; NULL: for ever. */
 	int64_t	(*idle_since)(void);
 	int64_t	 patience_ms;
+	/* Answers a connection that has waited in vain for a worker. */
+	void	(*turn_away)(int fd);
 };
 
-/* Has deaths of workers counted; before metrics_open(). */
+/* Has deaths of workers counted, and who was turned away; before metrics_open(). */
 void	master_observe(const char *function);
 
 /*

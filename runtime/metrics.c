@@ -251,7 +251,7 @@ add(uint64_t *cell, uint64_t n)
 	__atomic_fetch_add(cell, n, __ATOMIC_RELAXED);
 }
 
-/* Before metrics_open(), as with --once, nothing is counted. */
+/* Before metrics_open(), as in a request from the shell, nothing is counted. */
 void
 metric_add(struct metric *m, uint64_t n)
 {

@@ -1,12 +1,11 @@
 #include "peer.h"
 #include "redis.h"
+#include "span.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 SETTING_SECRET_OPTIONAL(redis_url, "REDIS_URL",
-    "Redis: unix:///path or redis://[user:password@]host[:port][/database];"
+    "Redis: unix:///path, or redis:// or (by TLS) rediss://[user:password@]host[:port][/database];"
     " without it nothing is cached and limits are each process's own");
 HISTOGRAM(redis_seconds, "redis_duration_seconds", "",
     "Time a request waits for a round trip to Redis");
@@ -15,16 +14,15 @@ COUNTER(redis_failures, "redis_failures_total", "",
 
 /* A failed try is followed by 20 times as long without one, so that a Redis
  * which hangs costs a worker a twentieth of its time; at least by a second. */
-enum { BACKOFF_US = 1000000, BACKOFF_TIMES = 20, PATIENCE_US = 250000 };
+enum { BACKOFF_US = 1000000, BACKOFF_TIMES = 20 };
 
-static redisContext *connection;
+static struct redis_link *connection;
 static uint64_t retry_at_us;
 
 void
 redis_disconnect(void)
 {
-	if (connection != NULL)
-		redisFree(connection);
+	redis_link_close(connection);
 	connection = NULL;
 }
 
@@ -40,94 +38,24 @@ away(const char *problem, uint64_t since_us)
 	retry_at_us = now + (backoff < BACKOFF_US ? BACKOFF_US : backoff);
 }
 
-static bool
-command(redisContext *c, int n, const char *const *words)
-{
-	redisReply *r = redisCommandArgv(c, n, (const char **)(uintptr_t)words, NULL);
-	bool good = r != NULL && r->type != REDIS_REPLY_ERROR;
-
-	if (r != NULL)
-		freeReplyObject(r);
-	return good;
-}
-
-/* Cuts s at the first c; returns what is behind it, or NULL. */
-static char *
-cut(char *s, char c)
-{
-	char *at = strchr(s, c);
-
-	if (at != NULL)
-		*at++ = '\0';
-	return at;
-}
-
-static bool
-sign_in(redisContext *c, char *credentials)
-{
-	char *password = cut(credentials, ':');
-
-	if (password == NULL || *credentials == '\0')
-		return command(c, 2, (const char *const[]){ "AUTH",
-		    password == NULL ? credentials : password });
-	return command(c, 3, (const char *const[]){ "AUTH", credentials, password });
-}
-
-/* Takes url apart in place.  Where it fails there may be a connection that
- * knows why. */
-static bool
-connect_to(redisContext **to, char *url)
-{
-	struct timeval patience = { 0, PATIENCE_US };
-	char *at, *database, *port, *credentials = NULL;
-	redisContext *c;
-
-	*to = NULL;
-	if (strncmp(url, "unix://", 7) == 0) {
-		c = redisConnectUnixWithTimeout(url + 7, patience);
-		database = NULL;
-	} else if (strncmp(url, "redis://", 8) == 0) {
-		url += 8;
-		if ((at = strrchr(url, '@')) != NULL) {
-			*at = '\0';
-			credentials = url;
-			url = at + 1;
-		}
-		database = cut(url, '/');
-		port = cut(url, ':');
-		c = redisConnectWithTimeout(url,
-		    port == NULL ? 6379 : atoi(port), patience);
-	} else {
-		return false;
-	}
-	*to = c;
-	if (c == NULL || c->err != 0 || redisSetTimeout(c, patience) != REDIS_OK)
-		return false;
-	return (credentials == NULL || sign_in(c, credentials)) &&
-	    (database == NULL || *database == '\0' ||
-	    command(c, 2, (const char *const[]){ "SELECT", database }));
-}
-
-static bool
-connect_as_told(redisContext **to)
-{
-	char *url = strdup(redis_url.text);
-	bool good = url != NULL && connect_to(to, url);
-
-	free(url);
-	return good;
-}
-
-redisContext *
+struct redis_link *
 redis_subscribe(const char *channel)
 {
-	redisContext *c = NULL;
+	const char *problem, *words[] = { "SUBSCRIBE", channel };
+	struct redis_link *link = redis_url.text == NULL ? NULL :
+	    redis_link_open(redis_url.text, &problem);
+	redisReply *r = NULL;
+	bool good;
 
-	if (redis_url.text != NULL && connect_as_told(&c) &&
-	    command(c, 2, (const char *const[]){ "SUBSCRIBE", channel }))
-		return c;
-	if (c != NULL)
-		redisFree(c);
+	if (link == NULL)
+		return NULL;
+	redis_link_add(link, 2, words, NULL);
+	good = redis_link_reply(link, &r) && r->type != REDIS_REPLY_ERROR;
+	if (r != NULL)
+		freeReplyObject(r);
+	if (good)
+		return link;
+	redis_link_close(link);
 	return NULL;
 }
 
@@ -135,17 +63,18 @@ static bool
 ensure_connection(void)
 {
 	uint64_t start = now_us();
+	const char *problem;
 
-	if (connection != NULL && peer_is_gone(connection->fd))
+	if (connection != NULL && peer_is_gone(redis_link_fd(connection)))
 		redis_disconnect();
 	if (connection != NULL)
 		return true;
 	if (redis_url.text == NULL || start < retry_at_us)
 		return false;
-	if (connect_as_told(&connection))
-		return true;
-	away(connection == NULL ? "cannot connect" : connection->errstr, start);
-	return false;
+	connection = redis_link_open(redis_url.text, &problem);
+	if (connection == NULL)
+		away(problem, start);
+	return connection != NULL;
 }
 
 void
@@ -155,7 +84,7 @@ redis_add(struct redis_flight *f, int n, const char *const *words, const size_t 
 	    (f->count == 0 && !ensure_connection()) || connection == NULL;
 	if (f->lost)
 		return;
-	redisAppendCommandArgv(connection, n, (const char **)(uintptr_t)words, lengths);
+	redis_link_add(connection, n, words, lengths);
 	f->count++;
 }
 
@@ -174,14 +103,11 @@ redis_fly(struct req *rq, struct redis_flight *f)
 	bool good = f->count > 0 && !f->lost;
 
 	for (int i = 0; i < f->count; i++) {
-		void *reply = NULL;
-
-		if (good && redisGetReply(connection, &reply) != REDIS_OK) {
-			away(connection->errstr, start);
+		if (good && !redis_link_reply(connection, &f->replies[i])) {
+			away(redis_link_problem(connection), start);
 			good = false;
 		}
-		f->replies[i] = reply;
-		if (good && is_refusal(reply)) {
+		if (good && is_refusal(f->replies[i])) {
 			away(f->replies[i]->str, start);
 			good = false;
 		}
@@ -190,6 +116,8 @@ redis_fly(struct req *rq, struct redis_flight *f)
 		redis_flight_end(f);
 	rq->redis_us += now_us() - start;
 	metric_observe_us(&redis_seconds, now_us() - start);
+	span_note(rq, start, SPAN_CLIENT, "redis", good ? NULL : "no answer",
+	    "db.system.name", "redis", NULL);
 	return good;
 }
 

@@ -8,9 +8,8 @@
 #ifndef REDIS_H
 #define REDIS_H
 
+#include "redis_link.h"
 #include "request.h"
-
-#include <hiredis/hiredis.h>
 
 enum { REDIS_MAX_COMMANDS = 8 };
 
@@ -31,7 +30,7 @@ bool	 redis_insist(struct req *, int n, const char *const *words);
 void	 redis_disconnect(void);
 /* A connection of its own that hears what is published there; NULL: Redis is
  * away.  Its owner is the caller. */
-redisContext *redis_subscribe(const char *channel);
+struct redis_link *redis_subscribe(const char *channel);
 
 #define REDIS_ADD(flight, ...)						\
 	redis_add(flight, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)), \

@@ -52,6 +52,8 @@ struct req {
 
 	char		 id[129];
 	char		 trace_id[33], span_id[17], parent_id[17];
+	bool		 sampled;
+	char		 inside_trace[33], inside_span[17];	/* the innermost open span, if any */
 	const char	*address;
 	bool		 trusted;		/* started by this machine's operator */
 	bool		 event;			/* a CloudEvent: its key is the idempotency key */
@@ -123,5 +125,7 @@ const char	*digest_hex(struct req *, const unsigned char *);
 /* The whole order of work; dispatch.c. */
 void		 dispatch(struct req *);
 void		 dispatch_after(struct req *);	/* once the reply has left */
+/* Instead: too many ask for the endpoint at once, whatever it is. */
+void		 dispatch_turn_away(struct req *);
 
 #endif

@@ -1,11 +1,15 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_SECRET = 16 << 10 };
+
+static const char nothing[] = "there is nothing in it";
 
 /* NULL with *problem saying why. */
 static const char *
@@ -27,13 +31,31 @@ read_secret_file(const char *path, const char **problem)
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		n--;
 	if (*problem == NULL && n == 0)
-		*problem = "there is nothing in it";
+		*problem = nothing;
 	if (*problem != NULL) {
 		free(text);
 		return NULL;
 	}
 	text[n] = '\0';
 	return text;
+}
+
+/* The credential that systemd has handed us under that name.  One that is empty
+ * stands for one that the machine does not have. */
+static bool
+find_credential(const struct setting *s, const char **value)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY"), *problem;
+	char path[PATH_MAX];
+
+	if (directory == NULL ||
+	    snprintf(path, sizeof(path), "%s/%s", directory, s->name) >= PATH_MAX ||
+	    access(path, F_OK) != 0)
+		return true;
+	*value = read_secret_file(path, &problem);
+	if (*value == NULL && problem != nothing)
+		fprintf(stderr, "souk: %s: %s\n", path, problem);
+	return *value != NULL || problem == nothing;
 }
 
 /* False after naming a file that has no secret in it. */
@@ -46,7 +68,7 @@ find_secret(const struct setting *s, const char **value)
 	snprintf(name, sizeof(name), "%s_FILE", s->name);
 	path = getenv(name);
 	if (path == NULL || path[0] == '\0')
-		return true;
+		return find_credential(s, value);
 	*value = read_secret_file(path, &problem);
 	if (*value == NULL)
 		fprintf(stderr, "souk: %s: %s: %s\n", name, path, problem);
@@ -92,7 +114,7 @@ settings_read(void)
 		}
 		if (value == NULL && s->required) {
 			fprintf(stderr, "souk: set %s%s: %s\n", s->name,
-			    s->kind == SETTING_IS_SECRET ? " (or its file in the same name with _FILE)" : "",
+			    s->kind == SETTING_IS_SECRET ? " (or its file in the same name with _FILE, or the credential)" : "",
 			    s->doc);
 			good = false;
 		}

@@ -1,5 +1,8 @@
+#include "otlp.h"
+#include "span.h"
 #include "trace.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -73,43 +76,55 @@ is_hex(const char *s, size_t n)
 }
 
 /* "00-<32 hex>-<16 hex>-<2 hex>"; an unknown version may have more behind. */
-static bool
-read_traceparent(struct req *rq)
+bool
+trace_read(const char *t, char trace[static 33], char parent[static 17], bool *sampled)
 {
-	const char *t = rq->traceparent;
-
 	if (t == NULL || strlen(t) < 55 || t[2] != '-' || t[35] != '-' || t[52] != '-' ||
 	    strncmp(t, "ff", 2) == 0 || strspn(t, "0123456789abcdef") < 2 ||
 	    strspn(t + 53, "0123456789abcdef") < 2 ||
 	    (strncmp(t, "00", 2) == 0 ? t[55] != '\0' : t[55] != '\0' && t[55] != '-') ||
 	    !is_hex(t + 3, 32) || !is_hex(t + 36, 16))
 		return false;
-	memcpy(rq->trace_id, t + 3, 32);
-	memcpy(rq->parent_id, t + 36, 16);
+	snprintf(trace, 33, "%.32s", t + 3);
+	snprintf(parent, 17, "%.16s", t + 36);
+	*sampled = strchr("13579bdf", t[54]) != NULL;
 	return true;
+}
+
+void
+trace_make_id(char *out, size_t bytes)
+{
+	enum { MOST = 16 };
+	unsigned char b[MOST];
+
+	random_bytes(b, bytes < MOST ? bytes : MOST);
+	hex(out, b, bytes < MOST ? bytes : MOST);
 }
 
 void
 trace_begin(struct req *rq)
 {
-	unsigned char b[16];
-
 	if (acceptable_id(rq->request_id))
 		strcpy(rq->id, rq->request_id);
 	else if (acceptable_id(rq->correlation_id))
 		strcpy(rq->id, rq->correlation_id);
 	else
 		make_id(rq->id);
-	if (!read_traceparent(rq)) {
-		random_bytes(b, 16);
-		hex(rq->trace_id, b, 16);
+	if (!trace_read(rq->traceparent, rq->trace_id, rq->parent_id, &rq->sampled)) {
+		trace_make_id(rq->trace_id, 16);
+		rq->sampled = !span_wanted() || otlp_samples(rq->trace_id);
 	}
-	random_bytes(b, 8);
-	hex(rq->span_id, b, 8);
+	trace_make_id(rq->span_id, 8);
+	if (!span_wanted() || !rq->sampled)
+		return;
+	strcpy(rq->inside_trace, rq->trace_id);
+	strcpy(rq->inside_span, rq->span_id);
 }
 
 const char *
 req_trace(struct req *rq)
 {
-	return fmt(rq, "00-%s-%s-01", rq->trace_id, rq->span_id);
+	if (span_is_on(rq))
+		return fmt(rq, "00-%s-%s-01", rq->inside_trace, rq->inside_span);
+	return fmt(rq, "00-%s-%s-%s", rq->trace_id, rq->span_id, rq->sampled ? "01" : "00");
 }

@@ -9,7 +9,7 @@ enum { MAX_TOPICS = 4, RETRY_US = 1000000 };
 
 static const char *const topics[] = { "jobs", "events", "sagas", NULL };
 static unsigned noted;		/* bit i: topics[i] */
-static redisContext *ear;
+static struct redis_link *ear;
 static uint64_t retry_at_us;
 
 _Static_assert(sizeof(topics) / sizeof(topics[0]) <= MAX_TOPICS, "they fit one flight");
@@ -45,24 +45,21 @@ wake_listen(bool *anew)
 		retry_at_us = now_us() + RETRY_US;
 		*anew = ear != NULL;
 	}
-	return ear == NULL ? -1 : ear->fd;
+	return ear == NULL ? -1 : redis_link_fd(ear);
 }
 
 void
 wake_hear(void (*heard)(const char *topic, void *), void *to)
 {
-	void *reply = NULL;
-	bool good = redisBufferRead(ear) == REDIS_OK;
+	redisReply *r = NULL;
+	bool good = redis_link_read(ear);
 
-	while (good && (good = redisGetReplyFromReader(ear, &reply) == REDIS_OK) &&
-	    reply != NULL) {
-		const redisReply *r = reply;
-
+	while (good && (good = redis_link_next(ear, &r)) && r != NULL) {
 		/* "message", the channel, what was published */
 		if (r->type == REDIS_REPLY_ARRAY && r->elements == 3 &&
 		    r->element[2]->type == REDIS_REPLY_STRING)
 			heard(r->element[2]->str, to);
-		freeReplyObject(reply);
+		freeReplyObject(r);
 	}
 	if (!good)
 		wake_stop_listening();
@@ -71,7 +68,6 @@ wake_hear(void (*heard)(const char *topic, void *), void *to)
 void
 wake_stop_listening(void)
 {
-	if (ear != NULL)
-		redisFree(ear);
+	redis_link_close(ear);
 	ear = NULL;
 }

@@ -1,7 +1,8 @@
 /*
  * migrate [--dir DIR] [--status]
  *
- * Brings the database of DATABASE_URL up to the numbered files of DIR (schema):
+ * Brings the database of DATABASE_URL, or of the URI in the file that
+ * DATABASE_URL_FILE names, up to the numbered files of DIR (schema):
  * each NNN_name.sql runs once, in order, in one transaction with its record in
  * public.schema_migration.  A session lock makes two migrators take turns.
  *
@@ -200,13 +201,33 @@ is_true(const char *sql)
 	return answer;
 }
 
+/* Of DATABASE_URL_FILE, its first line. */
+static char *
+url_in_file(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (f == NULL)
+		die(EXIT_USAGE, "%s: %s", path, strerror(errno));
+	if (getline(&line, &room, f) < 0)
+		die(EXIT_USAGE, "%s: there is nothing in it", path);
+	fclose(f);
+	line[strcspn(line, "\r\n")] = '\0';
+	return line;
+}
+
 static void
 connect_database(void)
 {
-	const char *url = getenv("DATABASE_URL");
+	const char *url = getenv("DATABASE_URL"), *file = getenv("DATABASE_URL_FILE");
 
+	if ((url == NULL || url[0] == '\0') && file != NULL && file[0] != '\0')
+		url = url_in_file(file);
 	if (url == NULL || url[0] == '\0')
-		die(EXIT_USAGE, "set DATABASE_URL to the URI of the database, as its owner");
+		die(EXIT_USAGE, "set DATABASE_URL (or DATABASE_URL_FILE) to the URI of the"
+		    " database, as its owner");
 	db = PQconnectdb(url);
 	if (PQstatus(db) != CONNECTION_OK)
 		die_of_database();

@@ -1,5 +1,6 @@
 #include "lease.h"
 #include "saga_steps.h"
+#include "traces.h"
 
 #include <string.h>
 #include <time.h>
@@ -145,19 +146,37 @@ leave_to_others(struct req *rq, const struct saga *s)
 	    "the program that had it does not know this step"));
 }
 
+/* NULL: it goes on. */
+static const char *
+take_step(struct req *rq, struct saga *s, const struct step *step, const char *trace)
+{
+	const char *attempt = text(rq, s->attempt);
+	uint64_t start = now_us();
+	struct span span;
+	const char *outcome;
+
+	span_begin_in(rq, &span, trace);
+	outcome = step->act(rq, s);
+	metric_observe_us(step->seconds, now_us() - start);
+	span_end(rq, &span, SPAN_INTERNAL, fmt(rq, "saga %s %s", step->kind, step->step),
+	    req_failed(rq) || one_of(outcome, "failed", "dead") ? "failed" : NULL,
+	    "souk.saga.id", s->id, "souk.order.id", s->order, "souk.saga.state", step->state,
+	    "souk.saga.attempt", attempt,
+	    "souk.saga.outcome", outcome == NULL ? "goes on" : outcome, NULL);
+	return outcome;
+}
+
 const char *
 saga_drive(struct req *rq, struct saga *s)
 {
-	const char *outcome = NULL;
+	const char *trace = trace_of_saga(rq, s), *outcome = NULL;
 
 	while (outcome == NULL && !req_failed(rq)) {
 		const struct step *step = step_of(s);
-		uint64_t start = now_us();
 
 		if (step == NULL)
 			return leave_to_others(rq, s);
-		outcome = step->act(rq, s);
-		metric_observe_us(step->seconds, now_us() - start);
+		outcome = take_step(rq, s, step, trace);
 	}
 	return outcome == NULL ? "failed" : outcome;
 }

@@ -1,6 +1,7 @@
 #include "stripe.h"
 #include "body.h"
 #include "curl_http.h"
+#include "span.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,8 @@ headers(struct req *rq, const char *key)
 	list = curl_slist_append(list, "Expect:");
 	if (key != NULL)
 		list = curl_slist_append(list, fmt(rq, "Idempotency-Key: %s", key));
+	if (span_is_on(rq))
+		list = curl_slist_append(list, fmt(rq, "traceparent: %s", req_trace(rq)));
 	return list;
 }
 
@@ -276,6 +279,21 @@ pass(struct req *rq, const char *when, const char *path, bool post)
 #endif
 }
 
+/* "/v1/payment_intents/{id}/cancel" */
+static const char *
+pattern(struct req *rq, const char *path)
+{
+	const char *made = "/v1";
+	size_t n;
+
+	path += strlen("/v1");
+	for (int part = 0; *path == '/'; part++, path += n) {
+		n = strcspn(++path, "/?");
+		made = part % 2 == 1 ? fmt(rq, "%s/{id}", made) : fmt(rq, "%s/%.*s", made, (int)n, path);
+	}
+	return made;
+}
+
 /* At least one: a process that was held up for long has none left. */
 static long
 left_ms(uint64_t end)
@@ -293,14 +311,17 @@ call(struct req *rq, const char *path, const char *key, const struct stripe_fiel
 	long delay = FIRST_DELAY_MS;
 	struct stripe_reply r;
 	struct answer a;
+	struct span span;
 	CURLcode code;
+	int tries;
 
 	if (!breaker_lets_through()) {
 		metric_add(&calls_withheld, 1);
 		return (struct stripe_reply){ .outcome = STRIPE_AWAY,
 		    .problem = "not asked: the circuit breaker is open" };
 	}
-	for (int tries = 1; ; tries++) {
+	span_begin(rq, &span);
+	for (tries = 1; ; tries++) {
 		pass(rq, "before", path, fields != NULL);
 		code = attempt(rq, &a, path, key, fields, left_ms(end));
 		pass(rq, "after", path, fields != NULL);
@@ -312,6 +333,13 @@ call(struct req *rq, const char *path, const char *key, const struct stripe_fiel
 	}
 	r = judge(rq, code, &a);
 	count(&r, start);
+	if (span_is_on(rq))
+		span_end(rq, &span, SPAN_CLIENT,
+		    fmt(rq, "%s %s", fields != NULL ? "POST" : "GET", pattern(rq, path)), r.problem,
+		    "http.request.method", fields != NULL ? "POST" : "GET",
+		    "url.template", pattern(rq, path), "server.address", api_base.text,
+		    "http.response.status_code", r.status == 0 ? NULL : text(rq, r.status),
+		    "http.request.resend_count", tries == 1 ? NULL : text(rq, tries - 1), NULL);
 	return r;
 }
 

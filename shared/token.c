@@ -1,10 +1,13 @@
 #include "token.h"
 #include "base64url.h"
+#include "hex.h"
 #include "json.h"
 
 #include <jwt.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +15,8 @@
 #include <time.h>
 
 SETTING_TEXT(key_file, "JWT_PRIVATE_KEY_FILE", NULL,
-    "The P-256 private key (PEM) that signs access tokens, named <kid>.pem");
+    "The P-256 private key (PEM) that signs access tokens, named <kid>.pem; by another"
+    " name its kid is what the first 16 hex digits of its public half's SHA-256 (DER) are");
 SETTING_TEXT(issuer, "JWT_ISSUER", "souk", "The iss of access tokens");
 SETTING_TEXT(audience, "JWT_AUDIENCE", "souk", "The aud of access tokens");
 SETTING_INT(access_seconds, "ACCESS_TOKEN_TTL_S", 900, 10, 86400,
@@ -20,11 +24,29 @@ SETTING_INT(access_seconds, "ACCESS_TOKEN_TTL_S", 900, 10, 86400,
 SETTING_SECRET(refresh_secret, "REFRESH_TOKEN_SECRET",
     "Derives each refresh token from the one before it");
 
-enum { MAX_KEY = 4096 };
+enum { MAX_KEY = 4096, KID_BYTES = 8 };
 
 static unsigned char private_key[MAX_KEY];
 static size_t private_key_length;
 static char kid[128];
+
+/* As deploy/ names keys: for one whose file is not called after it. */
+static bool
+kid_by_key(void)
+{
+	BIO *bio = BIO_new_mem_buf(private_key, (int)private_key_length);
+	EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
+	int n = key == NULL ? -1 : i2d_PUBKEY(key, &der);
+	bool good = n > 0 && EVP_Digest(der, (size_t)n, digest, NULL, EVP_sha256(), NULL) == 1;
+
+	if (good)
+		*put_hex(kid, digest, KID_BYTES) = '\0';
+	OPENSSL_free(der);
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return good;
+}
 
 STARTUP(read_private_key)
 {
@@ -39,7 +61,12 @@ STARTUP(read_private_key)
 	private_key_length = fread(private_key, 1, MAX_KEY - 1, f);
 	fclose(f);
 	name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
-	snprintf(kid, sizeof(kid), "%.*s", (int)strcspn(name, "."), name);
+	if (strchr(name, '.') == NULL && !kid_by_key()) {
+		log_line(LOG_ERROR, "JWT_PRIVATE_KEY_FILE is no private key", "file", path, NULL);
+		return false;
+	}
+	if (strchr(name, '.') != NULL)
+		snprintf(kid, sizeof(kid), "%.*s", (int)strcspn(name, "."), name);
 	return true;
 }
 

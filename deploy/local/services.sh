@@ -69,6 +69,53 @@ shared_buffers() {
 		END { print (mb < 64 ? 64 : mb > 1024 ? 1024 : mb) "MB" }' /proc/meminfo
 }
 
+# archiving: whether what is written is kept a second time (deploy/backup).
+archiving() {
+	if [[ ! ${STACK[WAL_ARCHIVE]-} ]]; then
+		printf '%s\n' '# Nothing replicates from here.' 'wal_level = minimal' 'max_wal_senders = 0'
+		return
+	fi
+	cat <<-END
+	wal_level = replica
+	max_wal_senders = 4
+	archive_mode = on
+	# At most so much is lost with the machine.
+	archive_timeout = 60
+	archive_command = '$(archive_command "${STACK[WAL_ARCHIVE]}")'
+	END
+}
+
+# archive_command DIR: a file appears whole, and never in place of another.
+# Postgres asks again for what it does not know to be there.
+archive_command() {
+	local to=$1/wal/%f.gz
+	printf '%s' "if test -e $to; then gzip -dc $to | cmp -s - %p; " \
+	    "else gzip -c %p >$to.new && sync $to.new && mv $to.new $to && sync $1/wal; fi"
+}
+
+# restore_command DIR: fails where there is no such file, which is the end.
+restore_command() {
+	printf '%s' "test -e $1/wal/%f.gz && gzip -dc $1/wal/%f.gz >%p"
+}
+
+# make_archive DIR: for this cluster and no other.
+make_archive() {
+	local of
+	[[ $1 =~ ^[A-Za-z0-9/._+-]+$ ]] || die "WAL_ARCHIVE=$1: letters, digits and . _ + - / only"
+	of=$("$PG_BIN/pg_controldata" -D "$RUN/pg" | sed -n 's/^Database system identifier: *//p')
+	(umask 022 && mkdir -p -- "$(dirname -- "$1")")
+	mkdir -p -- "$1/base"
+	[[ -e $1/cluster ]] || printf '%s\n' "$of" >"$1/cluster"
+	[[ $(<"$1/cluster") == "$of" ]] ||
+	    die "WAL_ARCHIVE=$1 is of another cluster than the one in $RUN: choose an empty directory"
+	if [[ $EUID -eq 0 ]]; then
+		chgrp -- "$(id -g "$PG_USER")" "$1"
+		chmod 710 -- "$1"
+	fi
+	pg_dir "$1/wal"
+	(cd / && as_pg test -w "$1/wal") || die "user $PG_USER, who runs Postgres, cannot get to $1/wal"
+}
+
 configure_postgres() {
 	local user
 	cat >"$RUN/pg/postgresql.conf" <<-END
@@ -80,9 +127,7 @@ configure_postgres() {
 	max_connections = 500
 	shared_buffers = $(shared_buffers)
 	fsync = ${PG_FSYNC:-on}
-	# Nothing replicates from here.
-	wal_level = minimal
-	max_wal_senders = 0
+	$(archiving)
 	min_wal_size = 32MB
 	max_wal_size = 256MB
 	# Short statements: compiling them costs more than it saves.
@@ -94,8 +139,9 @@ configure_postgres() {
 	log_line_prefix = '%m [%p] %u@%d '
 	END
 	cat >"$RUN/pg/pg_hba.conf" <<-END
-	local all souk_super peer map=stack
-	local all all        scram-sha-256
+	local all         souk_super peer map=stack
+	local replication souk_super peer map=stack
+	local all         all        scram-sha-256
 	END
 	for user in "$(id -un)" "$PG_USER"; do
 		printf 'stack "%s" souk_super\n' "$user"
@@ -127,6 +173,18 @@ super_psql() {
 	local database=$1
 	shift
 	"$PG_BIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$(superuser_url "$database")" "$@"
+}
+
+# make_roles: the cluster's roles, and the database where it is missing.
+make_roles() {
+	local name passwords=()
+	for name in $(role_passwords); do
+		passwords+=("$name=${SECRETS[$name]}")
+	done
+	(
+		export "${passwords[@]}"
+		super_psql postgres -v souk_database=souk -f "$REPO/schema/roles.sql"
+	) || die 'schema/roles.sql failed'
 }
 
 #

@@ -10,6 +10,7 @@
 
 #include "body.h"
 #include "stripe.h"
+#include "traces.h"
 
 #include <string.h>
 #include <time.h>
@@ -61,6 +62,7 @@ receive_webhook(struct req *rq)
 	outcome = row_text(db_one(rq, &ingest, id, type, fmt(rq, "%.*s", (int)n, body)),
 	    "outcome");
 	fault_point("webhook_after_commit");
+	trace_of_event(rq, id);
 	metric_add(one_of(outcome, "duplicate") ? &repeated : &ingested, 1);
 	/* Goods may have moved. */
 	if (one_of(outcome, "retaken", "refunding", "refund_succeeded", "refund_failed"))

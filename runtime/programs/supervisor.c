@@ -18,8 +18,11 @@
  * FRONT is the command of the server in front of the functions, for a container
  * where nobody else would keep it.  It starts when their sockets accept
  * connections.  At the end it is told first, by SIGINT (on which lighttpd
- * finishes what it has begun), and the functions when it has ended.  There, a
- * crash loop ends everything: whoever runs the container is to see it.
+ * finishes what it has begun), and the functions when it has ended.  There, and
+ * where there is but one function, a crash loop ends everything: whoever runs the
+ * container is to see it.
+ *
+ * Several supervisors may share one DIR/fn, each with functions of its own.
  *
  * DIR/supervisor.pid appears when all sockets accept connections.  A
  * function's environment is described in environment.h.  What functions print
@@ -194,11 +197,7 @@ mark_asleep(const struct kept *kept)
 static void
 hide(const struct function *f)
 {
-	char path[PATH_MAX];
-
-	listen_mark_asleep(sockets_dir, f->name, false);
-	if (listen_path(path, sizeof(path), sockets_dir, f->name))
-		unlink(path);
+	listen_remove(sockets_dir, f->name);
 }
 
 static void
@@ -334,7 +333,7 @@ lock_run_dir(void)
 		die(run_dir, "another supervisor runs here; stop it first");
 }
 
-/* Whoever died here before has left its sockets. */
+/* Whoever died here before has left its sockets: nobody listens at them. */
 static void
 clear_sockets(void)
 {
@@ -346,10 +345,13 @@ clear_sockets(void)
 	if (dir == NULL)
 		die(sockets_dir, strerror(errno));
 	for (struct dirent *e; (e = readdir(dir)) != NULL; ) {
-		const char *suffix = strrchr(e->d_name, '.');
+		char *suffix = strrchr(e->d_name, '.');
 
-		if (one_of(suffix, ".sock", ".asleep"))
-			unlinkat(dirfd(dir), e->d_name, 0);
+		if (!one_of(suffix, ".sock", ".asleep"))
+			continue;
+		*suffix = '\0';
+		if (!listen_is_heard(sockets_dir, e->d_name))
+			listen_remove(sockets_dir, e->d_name);
 	}
 	closedir(dir);
 }
@@ -370,8 +372,9 @@ keep_running(void)
 			write_file("supervisor.status", print_status);
 			break;
 		case KEEPER_CRASH_LOOP:
-			/* It is logged; the others must not suffer for it. */
-			if (front != NULL)
+			/* It is logged; others must not suffer for it. */
+			if (front != NULL || functions == NULL ||
+			    functions->following == NULL)
 				return false;
 			break;
 		case KEEPER_TIME:

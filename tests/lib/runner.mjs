@@ -157,7 +157,7 @@ async function unit() {
 }
 
 /* These want the stack for themselves. */
-const ALONE = ['saga', 'chaos', 'currencies', 'mail', 'events', 'identity', 'coverage', 'oversell', 'monitoring'];
+const ALONE = ['saga', 'chaos', 'currencies', 'mail', 'events', 'identity', 'coverage', 'oversell', 'monitoring', 'systemd', 'container', 'overload', 'backup', 'traces'];
 
 const chosen = process.argv.slice(2);
 if (chosen.length === 0) {

@@ -16,8 +16,8 @@ import { until } from './wait.mjs';
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const run = () => need('SOUK_RUN');
 
-/* Runs shell functions of the local stack. */
-function shell(script) {
+/* Runs shell functions of the local stack, or of another. */
+export function shell(script, directory = run()) {
 	return new Promise((done, failed) => {
 		execFile('bash', ['-c', `set -euo pipefail
 			. "$0/deploy/local/lib.sh"
@@ -26,9 +26,9 @@ function shell(script) {
 			RUN=$1
 			choose_run_dir "$RUN"
 			load_env "$RUN/stack.env" STACK
-			BIN=\${STACK[BIN]} TOOLS=\${STACK[TOOLS]} PORT=\${STACK[PORT]} SIM_PORT=\${STACK[SIM_PORT]}
+			BIN=\${STACK[BIN]-} TOOLS=\${STACK[TOOLS]-} PORT=\${STACK[PORT]-} SIM_PORT=\${STACK[SIM_PORT]-}
 			find_programs
-			${script}`, repository, run()], (error, out, told) => error
+			${script}`, repository, directory], (error, out, told) => error
 			? failed(new Error(`${script}: ${told || error.message}`)) : done(out));
 	});
 }
@@ -39,6 +39,7 @@ export const stopPostgres = () => shell('stop_service postgres');
 export const startRedis = () => shell('start_redis; wait_for 10 redis redis_answers');
 export const stopRedis = () => shell('stop_service redis');
 export const startGateway = () => shell('start_gateway; wait_for 10 gateway gateway_answers');
+export const stopFunctions = () => shell('stop_service functions');
 export const startFunctions = () => shell('start_functions; wait_for 20 functions functions_listen');
 
 export function mainPid(service) {

@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 SETTING_TEXT(color, "TEST_COLOR", "red", "The color");
 SETTING_TEXT(shade, "TEST_SHADE", NULL, "The shade");
@@ -200,6 +201,37 @@ a_secret_file_that_says_nothing_is_named(void **state)
 	assert_silent_file_is_named("TEST_KEY_FILE");
 }
 
+/* What systemd hands over: one that is empty is one that there is not. */
+static void
+a_secret_may_be_a_credential(void **state)
+{
+	char directory[80], link[100];
+
+	(void)state;
+	snprintf(directory, sizeof(directory), "%s.d", path);
+	snprintf(link, sizeof(link), "%s/TEST_KEY", directory);
+	assert_int_equal(mkdir(directory, 0700), 0);
+	setenv("CREDENTIALS_DIRECTORY", directory, 1);
+	unsetenv("TEST_KEY");
+	assert_non_null(strstr(complaint(), "TEST_KEY"));
+	assert_int_equal(symlink(path, link), 0);
+	write_secret("handed over\n", 12);
+	assert_string_equal(complaint(), "");
+	assert_string_equal(key.text, "handed over");
+	assert_null(extra.text);
+	forget(&key);
+	write_secret("\n", 1);
+	assert_non_null(strstr(complaint(), "TEST_KEY"));
+	/* Who names one himself means that one. */
+	write_secret("handed over\n", 12);
+	setenv("TEST_KEY", "from the variable", 1);
+	assert_string_equal(complaint(), "");
+	assert_string_equal(key.text, "from the variable");
+	unsetenv("CREDENTIALS_DIRECTORY");
+	unlink(link);
+	rmdir(directory);
+}
+
 static void
 a_secret_file_is_not_cut(void **state)
 {
@@ -237,6 +269,7 @@ main(void)
 		TEST(every_bad_setting_is_named_at_once),
 		TEST(a_secret_may_come_from_a_file),
 		TEST(a_secret_file_that_says_nothing_is_named),
+		TEST(a_secret_may_be_a_credential),
 		TEST(a_secret_file_is_not_cut),
 		TEST(a_secret_is_never_shown),
 	};

@@ -167,8 +167,11 @@ static void
 calls_made_for_it_carry_the_trace_on(void **state)
 {
 	(void)state;
-	assert_true(continues("00-" TRACE "-" SPAN "-00"));
+	/* And whether it is recorded. */
+	assert_true(continues("00-" TRACE "-" SPAN "-01"));
 	assert_string_equal(req_trace(&it), fmt(&it, "00-" TRACE "-%s-01", it.span_id));
+	assert_true(continues("00-" TRACE "-" SPAN "-02"));
+	assert_string_equal(req_trace(&it), fmt(&it, "00-" TRACE "-%s-00", it.span_id));
 }
 
 int

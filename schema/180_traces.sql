@@ -1,0 +1,22 @@
+-- What is done for an order later, by whoever does it, belongs to the trace of the
+-- request that began it: W3C's traceparent, as the runtime tells it with the
+-- statements of a request whose spans are exported (runtime/db.c).
+ALTER TABLE orders.saga ADD COLUMN traceparent text
+	DEFAULT nullif(current_setting('souk.traceparent', true), '')
+	CHECK (traceparent ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$');
+
+CREATE FUNCTION orders.saga_trace(p_saga bigint) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+	SELECT traceparent FROM orders.saga WHERE id = p_saga
+$$;
+
+-- Of the order that an event of Stripe's is about.
+CREATE FUNCTION orders.event_trace(p_event text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+	SELECT s.traceparent FROM payments.webhook_event e
+	  JOIN orders.saga s ON s.order_id = e.order_id AND s.kind = 'order'
+	 WHERE e.id = p_event
+$$;
+
+GRANT EXECUTE ON FUNCTION orders.saga_trace(bigint), orders.event_trace(text)
+	TO souk_orders, souk_payments, souk_cron;
