@@ -63,9 +63,9 @@ export function client(port, ca, { kept = true, ...options } = {}) {
 
 /*
  * Asks and asks, eight at once, over kept and over new connections, while `during`
- * goes on; every answer must be good.  How many there were.
+ * goes on; every answer must be good, but for as many as may be lost.
  */
-export async function underLoad(port, ca, paths, during) {
+export async function underLoad(port, ca, paths, during, { lost = 0 } = {}) {
 	const clients = [client(port, ca), client(port, ca, { kept: false })];
 	const bad = [];
 	let count = 0;
@@ -91,6 +91,5 @@ export async function underLoad(port, ca, paths, during) {
 		await Promise.all(lanes);
 		clients.forEach((one) => one.close());
 	}
-	assert.deepEqual(bad, [], `of ${count} requests`);
-	return count;
+	assert.ok(bad.length <= lost, `of ${count} requests: ${bad.join(', ')}`);
 }
