@@ -60,6 +60,12 @@ runtime = "runc"
 		sh: (script, input) => run('podman', ['--root', join(scratch, 'storage'), '--runroot', join(scratch, 'run'),
 			'--tmpdir', join(scratch, 'tmp'), 'exec', '--interactive', name, '/bin/bash', '-euo', 'pipefail', '-c', script],
 		{ input, env: { CONTAINERS_CONF: join(scratch, 'containers.conf') } }),
+		/* Off and on again, as it lies on its disk. */
+		async reboot() {
+			await podman('stop', '--time', '30', name);
+			await podman('start', name);
+			await booted();
+		},
 		async stop() {
 			await podman('rm', '--force', '--time', '0', name);
 			/* What podman leaves mounted would be removed with it. */
@@ -67,9 +73,10 @@ runtime = "runc"
 			rmSync(scratch, { recursive: true, force: true });
 		},
 	};
+	const booted = () => until('systemd has booted', () => machine.sh('systemctl is-system-running')
+		.then((state) => state.trim() === 'running'), { seconds: 60, every: 200 });
 	try {
-		await until('systemd has booted', () => machine.sh('systemctl is-system-running').then((state) => state.trim() === 'running'),
-			{ seconds: 60, every: 200 });
+		await booted();
 	} catch (error) {
 		error.message += `\n${await machine.sh('systemctl --failed --no-legend; journalctl --no-pager -n 30 -o cat').catch((e) => e.message)}`;
 		await machine.stop();
