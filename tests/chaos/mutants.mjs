@@ -52,7 +52,8 @@ export const MUTANTS = [
 		from: 'if (one_of(status, "canceled") ||', to: 'if (one_of(status, "canceled", "succeeded") ||',
 		by: CRASH, only: 'no webhook comes: paid' },
 	{ name: 'a step in doubt is not resolved', file: ORDER,
-		from: 'if (s->intent == NULL) {\n', to: 'if (s->intent == NULL) {\n\t\treturn compensated(rq, s);\n' },
+		from: 'if (s->intent == NULL) {\n', to: 'if (s->intent == NULL) {\n\t\treturn compensated(rq, s);\n',
+		by: CANCEL, only: 'while its intent is being made' },
 	{ name: 'a refund counts before Stripe has made it', sql: 'payments.refund_add', from: 'RETURN p_id', to: `
 		PERFORM orders.refund_seen_v1(p_intent, 're_' || p_id, p_amount, p_currency, 'succeeded', NULL, p_id::text, NULL);
 		RETURN p_id` },
