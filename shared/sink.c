@@ -88,6 +88,12 @@ headers(struct req *rq, const struct sink_event *e)
 	list = add(rq, list, "sequence", e->sequence);
 	/* A broker that keeps the order keeps it by this. */
 	list = add(rq, list, "partitionkey", e->subject);
+	/* Of what it tells of, for whoever hears of it (CloudEvents' extension for
+	 * distributed tracing), and for what lies between. */
+	if (e->trace != NULL) {
+		list = add(rq, list, "traceparent", e->trace);
+		list = curl_slist_append(list, fmt(rq, "traceparent: %s", e->trace));
+	}
 	for (const cJSON *x = extensions == NULL ? NULL : extensions->child; x != NULL; x = x->next)
 		list = add(rq, list, x->string, x->valuestring);
 	return list;

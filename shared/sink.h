@@ -19,6 +19,7 @@ enum sink_outcome {
 
 struct sink_event {
 	const char *id, *sequence, *type, *subject, *time, *data;	/* data is JSON */
+	const char *trace;		/* the traceparent of what it tells of, or NULL */
 	enum sink_outcome outcome;	/* of sink_post() */
 	const char *problem;		/* one line for an operator */
 };

@@ -7,12 +7,14 @@
 #include "saga.h"
 #include "span.h"
 
+#include <cjson/cJSON.h>
+
 /* The traceparent of what began the saga; NULL where no traces are exported, and
  * where it is this request. */
 const char	*trace_of_saga(struct req *, const struct saga *);
 
-/* After the reply: the request that an event of Stripe's came with belongs to the
- * trace of the order that it is about. */
-void		 trace_of_event(struct req *, const char *event);
+/* The request that an event of Stripe's comes with belongs to the trace of the order
+ * that it is about. */
+void		 trace_of_event(struct req *, const cJSON *event);
 
 #endif

@@ -58,11 +58,11 @@ receive_webhook(struct req *rq)
 	type = stripe_text(event, "type");
 	if (id == NULL || type == NULL || *id == '\0' || strlen(id) > 255)
 		return fail_text(rq, ERR_MALFORMED, "%s", problem);
+	trace_of_event(rq, event);
 	fault_point("webhook_before_commit");
 	outcome = row_text(db_one(rq, &ingest, id, type, fmt(rq, "%.*s", (int)n, body)),
 	    "outcome");
 	fault_point("webhook_after_commit");
-	trace_of_event(rq, id);
 	metric_add(one_of(outcome, "duplicate") ? &repeated : &ingested, 1);
 	/* Goods may have moved. */
 	if (one_of(outcome, "retaken", "refunding", "refund_succeeded", "refund_failed"))

@@ -14,6 +14,7 @@ import { clearFaults, fault } from '../lib/faults.mjs';
 import { program } from '../lib/monitoring.mjs';
 import { ADDRESS, lines, newKey } from '../lib/shop.mjs';
 import { confirm } from '../lib/simulator.mjs';
+import { eventSink, relay } from '../lib/sink.mjs';
 import { value } from '../lib/sql.mjs';
 import { processes } from '../lib/stack.mjs';
 import { Story } from '../lib/story.mjs';
@@ -132,6 +133,21 @@ test('an order is one trace: request, statements, cache, saga, Stripe and its we
 	assert.notEqual(webhook.resource['faas.name'], server.resource['faas.name']);
 
 	assertTree(from);
+
+	/* And what others are told of it. */
+	const sink = await eventSink();
+	try {
+		await until('its events are told', async () => {
+			await relay(sink);
+			return sink.taken.some(({ subject, type }) => subject === `orders/${order.id}` && type.endsWith('.order.paid'));
+		});
+		for (const event of sink.taken.filter(({ subject }) => subject === `orders/${order.id}`)) {
+			assert.equal(event.headers.traceparent, event.traceparent, event.type);
+			assert.equal(event.traceparent, `00-${from.trace}-${(event.type.endsWith('.placed') ? server : webhook).spanId}-01`, event.type);
+		}
+	} finally {
+		await sink.stop();
+	}
 	const line = readFileSync(join(need('SOUK_RUN'), 'log', 'functions.log'), 'utf8').split('\n')
 	    .find((each) => each.includes(webhook.spanId));
 	assert.equal(JSON.parse(line).trace_id, from.trace, 'the log has the trace, too');
