@@ -161,7 +161,7 @@ test('the acts that the runbook advises are done', async () => {
 
 	assert.ok(acts.length >= 9);
 	for (const [, act, what] of acts) {
-		const { stdout } = await program('bash', ['-c', `set -euo pipefail\n${admin}\nadmin ${act.replace('ID', await made[what]())}`], { env: here });
+		const stdout = await program('bash', ['-c', `set -euo pipefail\n${admin}\nadmin ${act.replace('ID', await made[what]())}`], { env: here });
 		const answer = JSON.parse(stdout);
 		assert.ok(answer.requeued > 0 || answer.state !== undefined || answer.saga !== undefined, `${act}: ${stdout}`);
 	}
