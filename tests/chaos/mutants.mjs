@@ -23,6 +23,7 @@ const STRIPE = 'tests/saga/stripe.test.mjs';
 const CRASH = 'tests/saga/crash.test.mjs';
 const CANCEL = 'tests/saga/cancel.test.mjs';
 const RELAY = 'tests/events/relay.test.mjs';
+const REFUNDS = 'tests/saga/refund.test.mjs';
 const WEBHOOKS = 'tests/api/payments/webhook.test.mjs';
 
 export const MUTANTS = [
@@ -33,11 +34,14 @@ export const MUTANTS = [
 	{ name: 'a sweep raises no epoch', sql: 'orders.saga_claim', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES, only: FENCES },
 	{ name: 'a refund is claimed without an epoch', sql: 'orders.saga_claim_refund', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES, only: FENCES },
 	{ name: 'cancelling fences nobody off', sql: 'orders.cancel_v1', from: 'epoch = epoch + 1', to: 'epoch = epoch', by: LEASES, only: FENCES },
-	{ name: 'no alarm at the start', sql: 'orders.place_v1', from: 'now() + make_interval(secs => p_lease_s)', to: "'infinity'" },
+	{ name: 'no alarm at the start', sql: 'orders.place_v1', from: 'now() + make_interval(secs => p_lease_s)', to: "'infinity'",
+		by: CRASH, only: 'nobody asks again' },
 	{ name: 'no alarm while it waits', sql: 'orders.saga_intent_created_v1',
-		from: 'least(deadline, now() + make_interval(secs => p_wake_s))', to: "'infinity'" },
+		from: 'least(deadline, now() + make_interval(secs => p_wake_s))', to: "'infinity'",
+		by: STRIPE, only: 'no webhook ever comes' },
 	{ name: 'no alarm while it is undone', sql: 'orders.saga_compensate_v1',
-		from: 'now() + make_interval(secs => p_lease_s)', to: "'infinity'" },
+		from: 'now() + make_interval(secs => p_lease_s)', to: "'infinity'",
+		by: CRASH, only: 'undoing dies at compensate_before_cancel' },
 	{ name: 'no alarm of a refund', sql: 'payments.refund_add', from: "'refund_payment', now()", to: "'refund_payment', 'infinity'" },
 
 	/* What comes first. */
@@ -66,9 +70,11 @@ export const MUTANTS = [
 		to: '(found = NULL) != NULL)\n\t\treturn saga_retry(rq, s, &r, false);',
 		by: STRIPE, only: 'says 500 for ever' },
 	{ name: 'a fresh key for each try of a refund', file: REFUND,
-		from: 'fmt(rq, "refund-%s-%s", s->subject, s->generation)', to: 'fmt(rq, "refund-%llu", (unsigned long long)now_us())' },
+		from: 'fmt(rq, "refund-%s-%s", s->subject, s->generation)', to: 'fmt(rq, "refund-%llu", (unsigned long long)now_us())',
+		by: REFUNDS, only: 'does it and hangs up' },
 	{ name: 'a new refund without looking for the old one', file: REFUND,
-		from: 'if (ours != NULL)\n\t\treturn take_answer(rq, s, ours);', to: '' },
+		from: 'if (ours != NULL)\n\t\treturn take_answer(rq, s, ours);', to: '',
+		by: REFUNDS, only: 'forgotten the key' },
 	{ name: 'an order without its key', sql: 'orders.place_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN',
 		by: 'tests/api/orders/place.test.mjs', only: 'with one key' },
 	{ name: 'a refund without its key', sql: 'payments.refund_request_v1', from: 'IF p_key IS NOT NULL THEN', to: 'IF false THEN',
