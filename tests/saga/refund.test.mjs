@@ -104,6 +104,19 @@ for (const [name, kind, ms] of [['answers 500 before doing it', 'error_before'],
 		await settled([placed.id]);
 	});
 
+test('the answer is lost, and no webhook comes: asked again by the same key, it is one refund', async () => {
+	const { story, placed } = await paid();
+	await fault('drop', { method: 'POST', path: '/v1/refunds' });
+	await fault('webhook_drop');
+	const made = await refund(placed.id, { amount: '30.00' });
+	assert.deepEqual([made.status, (await refundsAt(placed)).length], ['pending', 1]);
+	await run`DELETE FROM stripe_sim.fault WHERE kind = 'drop'`;
+	await back(story, made.id);
+	assert.deepEqual((await refundsAt(placed)).map(({ amount }) => amount), [3000]);
+	await clearFaults();
+	await settled([placed.id]);
+});
+
 test('Stripe has forgotten the key of a refund whose answer was lost: it is found, and not made again', async () => {
 	const { story, placed } = await paid();
 	await fault('drop', { method: 'POST', path: '/v1/refunds' });
