@@ -239,18 +239,6 @@ image_make(struct req *rq, const char *field, const char *bytes, size_t n)
 }
 
 const char *
-image_type(const char *name)
-{
-	const char *ending = strrchr(name, '.');
-
-	if (ending != NULL && strcmp(ending, ".jpg") == 0)
-		return "image/jpeg";
-	if (ending != NULL && strcmp(ending, ".webp") == 0)
-		return "image/webp";
-	return NULL;
-}
-
-const char *
 image_files(struct req *rq, const struct image *image)
 {
 	struct json *j = json_new(rq);

@@ -95,7 +95,9 @@ export function settings(binary, reached) {
 	told.DATABASE_URL = told.DATABASE_URL && reached.postgres(told.DATABASE_URL);
 	told.REDIS_URL = reached.redis;
 	told.FN_STATE_DIR = '/run/souk';
-	delete told.FN_SLEEP_S;
+	/* The image has its own. */
+	for (const name of ['FN_SLEEP_S', 'PICTURE_PROGRAM', 'MEDIA_CACHE_DIR'])
+		delete told[name];
 	if (told.JWT_PUBLIC_KEYS_DIR)
 		told.JWT_PUBLIC_KEYS_DIR = '/keys/public';
 	if (told.JWT_PRIVATE_KEY_FILE)
