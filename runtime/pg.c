@@ -12,7 +12,7 @@ SETTING_SECRET(database_url, "DATABASE_URL",
 
 enum {
 	MAX_PREPARED = 64,
-	CONNECT_TIMEOUT_US = 2000000,
+	CONNECT_TIMEOUT_US = 5000000,		/* a busy server takes its time; one that is away says so */
 	STATEMENT_PATIENCE_US = 12000000,	/* the server's own timeout is shorter */
 	BACKOFF_US = 1000000			/* between attempts to connect */
 };
