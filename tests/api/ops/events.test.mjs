@@ -67,6 +67,7 @@ test('pages and cursors walk the same list', async () => {
 test('filters that are none are 400, all at once', async () => {
 	await (await operator()).refuseFields(['state', 'type', 'subject', 'page'],
 	    'GET', `${EVENTS}?state=late&type=${'x'.repeat(61)}&subject=${'x'.repeat(101)}&page=0`);
+	await (await operator()).refuse(400, 'malformed_request', 'GET', `${EVENTS}?state=%zz`);
 });
 
 test('of an order, what was told of it', async () => {
