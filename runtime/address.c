@@ -124,6 +124,19 @@ without_port(char *hop)
 	return hop + 1;
 }
 
+/* A socket for both families has a longer name for the older one's (RFC 4291,
+ * 2.5.5.2). */
+static const char *
+without_mapping(const char *address)
+{
+	static const char mapped[] = "::ffff:";
+	const char *v4 = address + sizeof(mapped) - 1;
+	struct in_addr ignored;
+
+	return strncmp(address, mapped, sizeof(mapped) - 1) == 0 &&
+	    inet_pton(AF_INET, v4, &ignored) == 1 ? v4 : address;
+}
+
 const char *
 address_of_client(struct req *rq)
 {
@@ -148,9 +161,7 @@ address_of_client(struct req *rq)
 		address = hop;
 		n -= n > 0;
 	}
-	/* A socket for both families has a longer name for the older one's. */
-	return strncmp(address, "::ffff:", 7) == 0 && strchr(address, '.') != NULL ?
-	    address + 7 : address;
+	return without_mapping(address);
 }
 
 const char *

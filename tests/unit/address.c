@@ -122,6 +122,7 @@ limits_count_an_ipv6_subscriber_once(void **state)
 	assert_string_equal(address_for_limits(&it), "2001:db9:1:2::/64");
 	client("::ffff:203.0.113.9", NULL);
 	assert_string_equal(address_for_limits(&it), "203.0.113.9");
+	assert_string_equal(client("::ffff:10.0.0.1/1", NULL), "::ffff:10.0.0.1/1");
 	client("", NULL);
 	assert_string_equal(address_for_limits(&it), "");
 }
