@@ -202,7 +202,7 @@ bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jo
 	@tests/bench/run $(PARTS)
 bench-scale: all ## lists and searches at 1,000, 100,000 and 1,000,000 products
 	@deploy/local/install test
-	@$(call STACK,build) -- node tests/bench/scale.mjs
+	@PLANS=$(or $(PLANS),build/plans) $(call STACK,build) -- node tests/bench/scale.mjs
 
 image: ## F=orders/place, or gateway: a container image, by podman
 	@deploy/local/install containers

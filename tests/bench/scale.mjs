@@ -123,8 +123,10 @@ for (const size of sizes) {
 	if (size !== sizes.at(-1))
 		await empty();
 }
-if (kept)
+if (kept) {
 	writeFileSync(process.env.PLANS, kept);
+	say(`the plans are in ${process.env.PLANS}`);
+}
 
 const largest = sizes.at(-1);
 const verdict = ({ target, beside, [largest]: found }) => {
