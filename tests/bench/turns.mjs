@@ -32,10 +32,10 @@ const fillIn = (text, values) => text.replace(/\$(\d+)/g, (_, n) => quote(values
 /* Prepared once a connection, as the function does. */
 async function listScript(directory) {
 	const file = join(directory, 'list.sql');
-	const parameters = [null, null, null, null, null, null, null, null, '0_999999999999', '20', '0', '1', null];
+	const parameters = ['newest', null, null, null, null, null, null, null, null, null, '20', '0', '1'];
 
 	writeFileSync(file, `\\if :ready = 0
-PREPARE list AS ${await statement('catalog-list', 'newest')};
+PREPARE list AS ${await statement('catalog-list', 'list')};
 \\set ready 1
 \\endif
 EXECUTE list(${parameters.map(quote).join(', ')});
@@ -57,7 +57,7 @@ async function orderScripts(directory, buyer, ids) {
 
 		writeFileSync(file, `${fillIn(place, [buyer, items, shipping, 'USD', '1000', '1000',
 			'pgbench', '30', '1800', null, 'fingerprint'])} \\gset
-${fillIn(checkpoint, [{ sql: ':id' }, { sql: ':epoch' }, intent, intent, '60'])};
+${fillIn(checkpoint, [{ sql: ':id' }, { sql: ':epoch' }, intent, intent, '60', null])};
 `);
 		return file;
 	});
