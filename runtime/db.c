@@ -94,7 +94,6 @@ strip_braces(struct req *rq, const char *object)
 	return n > 2 && object[0] == '{' ? arena_copy(&rq->arena, object + 1, n - 2) : NULL;
 }
 
-/* A SQL function has refused the request: see fn.h. */
 /* Without its detail, which may be a whole row, secrets and all. */
 static const char *
 problem_of(struct req *rq, const PGresult *r)
@@ -105,6 +104,7 @@ problem_of(struct req *rq, const PGresult *r)
 	return context == NULL ? message : fmt(rq, "%s, in %s", message, context);
 }
 
+/* A SQL function has refused the request: see fn.h. */
 static void
 refused_by_sql(struct req *rq, const PGresult *r)
 {

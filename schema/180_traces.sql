@@ -13,13 +13,4 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 	SELECT traceparent FROM orders.saga WHERE id = p_saga
 $$;
 
--- Of the order that an event of Stripe's is about.
-CREATE FUNCTION orders.event_trace(p_event text) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-	SELECT s.traceparent FROM payments.webhook_event e
-	  JOIN orders.saga s ON s.order_id = e.order_id AND s.kind = 'order'
-	 WHERE e.id = p_event
-$$;
-
-GRANT EXECUTE ON FUNCTION orders.saga_trace(bigint), orders.event_trace(text)
-	TO souk_orders, souk_payments, souk_cron;
+GRANT EXECUTE ON FUNCTION orders.saga_trace(bigint) TO souk_orders, souk_payments, souk_cron;

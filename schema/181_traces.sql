@@ -10,7 +10,6 @@ GRANT EXECUTE ON FUNCTION ops.event_trace(bigint) TO souk_cron;
 
 -- What Stripe tells of a payment belongs to the trace of its order, and so does
 -- what is written then: asked for before it is.
-DROP FUNCTION orders.event_trace(text);
 CREATE FUNCTION orders.intent_trace(p_intent text) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 	SELECT s.traceparent FROM payments.payment p

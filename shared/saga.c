@@ -150,7 +150,7 @@ leave_to_others(struct req *rq, const struct saga *s)
 static const char *
 take_step(struct req *rq, struct saga *s, const struct step *step, const char *trace)
 {
-	const char *attempt = text(rq, s->attempt);
+	int64_t attempt = s->attempt;
 	uint64_t start = now_us();
 	struct span span;
 	const char *outcome;
@@ -158,11 +158,13 @@ take_step(struct req *rq, struct saga *s, const struct step *step, const char *t
 	span_begin_in(rq, &span, trace);
 	outcome = step->act(rq, s);
 	metric_observe_us(step->seconds, now_us() - start);
-	span_end(rq, &span, SPAN_INTERNAL, fmt(rq, "saga %s %s", step->kind, step->step),
-	    req_failed(rq) || one_of(outcome, "failed", "dead") ? "failed" : NULL,
-	    "souk.saga.id", s->id, "souk.order.id", s->order, "souk.saga.state", step->state,
-	    "souk.saga.attempt", attempt,
-	    "souk.saga.outcome", outcome == NULL ? "goes on" : outcome, NULL);
+	if (span_is_on(rq))
+		span_end(rq, &span, SPAN_INTERNAL,
+		    fmt(rq, "saga %s %s", step->kind, step->step),
+		    req_failed(rq) || one_of(outcome, "failed", "dead") ? "failed" : NULL,
+		    "souk.saga.id", s->id, "souk.order.id", s->order,
+		    "souk.saga.state", step->state, "souk.saga.attempt", text(rq, attempt),
+		    "souk.saga.outcome", outcome == NULL ? "goes on" : outcome, NULL);
 	return outcome;
 }
 

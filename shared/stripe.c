@@ -294,6 +294,17 @@ pattern(struct req *rq, const char *path)
 	return made;
 }
 
+static void
+note_call(struct req *rq, const struct span *span, const char *method, const char *template,
+    const struct stripe_reply *r, int tries)
+{
+	span_end(rq, span, SPAN_CLIENT, fmt(rq, "%s %s", method, template), r->problem,
+	    "http.request.method", method,
+	    "url.template", template, "server.address", api_base.text,
+	    "http.response.status_code", r->status == 0 ? NULL : text(rq, r->status),
+	    "http.request.resend_count", tries == 1 ? NULL : text(rq, tries - 1), NULL);
+}
+
 /* At least one: a process that was held up for long has none left. */
 static long
 left_ms(uint64_t end)
@@ -334,12 +345,7 @@ call(struct req *rq, const char *path, const char *key, const struct stripe_fiel
 	r = judge(rq, code, &a);
 	count(&r, start);
 	if (span_is_on(rq))
-		span_end(rq, &span, SPAN_CLIENT,
-		    fmt(rq, "%s %s", fields != NULL ? "POST" : "GET", pattern(rq, path)), r.problem,
-		    "http.request.method", fields != NULL ? "POST" : "GET",
-		    "url.template", pattern(rq, path), "server.address", api_base.text,
-		    "http.response.status_code", r.status == 0 ? NULL : text(rq, r.status),
-		    "http.request.resend_count", tries == 1 ? NULL : text(rq, tries - 1), NULL);
+		note_call(rq, &span, fields != NULL ? "POST" : "GET", pattern(rq, path), &r, tries);
 	return r;
 }
 
