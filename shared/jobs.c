@@ -24,6 +24,10 @@ QUERY(claim,
 	"SELECT id, kind, payload, epoch, attempt, late_us,"
 	"       (extract(epoch FROM created_at) * 1000000)::bigint AS created_us"
 	"  FROM ops.job_claim($1, $2, 1, $3, $4)");
+QUERY(done_and_next,
+	"SELECT held, id, kind, payload, epoch, attempt, late_us,"
+	"       (extract(epoch FROM created_at) * 1000000)::bigint AS created_us"
+	"  FROM ops.job_done_and_next($1, $2, $3, $4, $5, $6)");
 QUERY(job_is_done,
 	"SELECT ops.job_done($1, $2) AS held");
 QUERY(try_again,
@@ -36,7 +40,10 @@ QUERY(clock,
 struct sweep {
 	const struct job_kind *kinds;
 	bool skipped[MOST_KINDS], used[MOST_KINDS];
-	int done, retried, dead, lost;
+	const struct job *next;		/* claimed */
+	bool drained;			/* asked for the next, and there was none */
+	uint64_t end_us;
+	int begun, done, retried, dead, lost;
 };
 
 /* Those still to be taken, and how many of each at once, as Postgres arrays;
@@ -59,26 +66,42 @@ kinds_left(struct req *rq, const struct sweep *s, const char **names, const char
 	return *comma != '\0';
 }
 
-static const struct job *
-next_job(struct req *rq, const struct sweep *s)
+static void
+take(struct req *rq, struct sweep *s, const struct row *row)
+{
+	struct job *job = NULL;
+
+	if (row != NULL && row_text(row, "id") != NULL) {
+		metric_observe_us(&jobs_late, (uint64_t)row_int(row, "late_us"));
+		job = mem(rq, sizeof(*job));
+		*job = (struct job){
+			.id = row_text(row, "id"), .kind = row_text(row, "kind"),
+			.payload = row_text(row, "payload"), .epoch = row_text(row, "epoch"),
+			.created_us = row_text(row, "created_us"), .attempt = row_int(row, "attempt"),
+		};
+	}
+	s->next = job;
+	s->drained = job == NULL;
+}
+
+static bool
+may_begin(const struct sweep *s)
+{
+	return s->begun < MOST_JOBS && now_us() < s->end_us;
+}
+
+static void
+claim_next(struct req *rq, struct sweep *s)
 {
 	const char *kinds, *most;
-	const struct row *row;
-	struct job *job;
 
-	if (!kinds_left(rq, s, &kinds, &most))
-		return NULL;
-	row = db_one(rq, &claim, kinds, most, lease_owner(rq), text(rq, JOB_LEASE_S));
-	if (row == NULL)
-		return NULL;
-	metric_observe_us(&jobs_late, (uint64_t)row_int(row, "late_us"));
-	job = mem(rq, sizeof(*job));
-	*job = (struct job){
-		.id = row_text(row, "id"), .kind = row_text(row, "kind"),
-		.payload = row_text(row, "payload"), .epoch = row_text(row, "epoch"),
-		.created_us = row_text(row, "created_us"), .attempt = row_int(row, "attempt"),
-	};
-	return job;
+	s->next = NULL;
+	if (!may_begin(s))
+		return;
+	if (kinds_left(rq, s, &kinds, &most))
+		take(rq, s, db_one(rq, &claim, kinds, most, lease_owner(rq), text(rq, JOB_LEASE_S)));
+	else
+		s->drained = true;
 }
 
 static size_t
@@ -105,20 +128,39 @@ run_job(struct req *rq, const struct job_kind *kind, const struct job *job)
 	return r;
 }
 
+/* Nearly every job is done, and then another is due. */
+static const struct row *
+tell_done(struct req *rq, struct sweep *s, const struct job *job)
+{
+	const char *kinds, *most;
+	const struct row *told;
+
+	if (!may_begin(s) || !kinds_left(rq, s, &kinds, &most)) {
+		s->next = NULL;
+		return db_one(rq, &job_is_done, job->id, job->epoch);
+	}
+	told = db_one(rq, &done_and_next, job->id, job->epoch, kinds, most, lease_owner(rq),
+	    text(rq, JOB_LEASE_S));
+	take(rq, s, told);
+	return told;
+}
+
 /* What the database is told, and what it says: "done", "retry", "dead", or
- * "lost" where somebody else has the job by now. */
+ * "lost" where somebody else has the job by now.  The next is claimed. */
 static const char *
 report(struct req *rq, struct sweep *s, const struct job *job, struct job_result r)
 {
 	const struct row *told;
 
-	if (r.outcome == JOB_DONE)
-		told = db_one(rq, &job_is_done, job->id, job->epoch);
-	else if (r.outcome == JOB_DEAD)
-		told = db_one(rq, &give_up, job->id, job->epoch, r.problem);
-	else
-		told = db_one(rq, &try_again, job->id, job->epoch, text(rq,
-		    lease_backoff_ms(job->attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS)), r.problem);
+	if (r.outcome == JOB_DONE) {
+		told = tell_done(rq, s, job);
+	} else {
+		told = r.outcome == JOB_DEAD ?
+		    db_one(rq, &give_up, job->id, job->epoch, r.problem) :
+		    db_one(rq, &try_again, job->id, job->epoch, text(rq,
+			lease_backoff_ms(job->attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS)), r.problem);
+		claim_next(rq, s);
+	}
 	if (!row_bool(told, "held")) {
 		metric_add(&jobs_lost, 1);
 		s->lost++;
@@ -194,19 +236,19 @@ look_ahead(struct req *rq, struct json *answer, bool drained)
 struct status
 jobs_sweep(struct req *rq, const struct job_kind *kinds)
 {
-	uint64_t end = now_us() + SWEEP_US;
-	struct sweep s = { .kinds = kinds };
+	struct sweep s = { .kinds = kinds, .end_us = now_us() + SWEEP_US };
 	struct json *answer = json_new(rq);
-	const struct job *job = NULL;
+	const struct job *job;
 
 	json_open(answer, '{');
 	json_key(answer, "jobs");
 	json_open(answer, '[');
-	for (int n = 0; n < MOST_JOBS && now_us() < end && (job = next_job(rq, &s)) != NULL; n++) {
+	for (claim_next(rq, &s); (job = s.next) != NULL; ) {
 		size_t kind = kind_of(&s, job);
 		struct job_result r;
 
 		fault_point("job_after_claim");
+		s.begun++;
 		s.used[kind] = true;
 		r = run_job(rq, &kinds[kind], job);
 		s.skipped[kind] = r.outcome == JOB_AWAY;
@@ -219,6 +261,6 @@ jobs_sweep(struct req *rq, const struct job_kind *kinds)
 	write_count(answer, "retried", s.retried);
 	write_count(answer, "dead", s.dead);
 	write_count(answer, "lost", s.lost);
-	look_ahead(rq, answer, job == NULL);
+	look_ahead(rq, answer, s.drained);
 	return reply_json(rq, 200, json_text(answer));
 }

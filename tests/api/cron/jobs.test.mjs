@@ -102,6 +102,25 @@ test('of a kind no more run at once than it says, whoever claims', async () => {
 	assert.equal(first.id, id);
 });
 
+test('the end of a job and the claim of the next are one, in its own place', async () => {
+	const kind = kindOfOurs();
+	const endAndNext = ({ id, epoch }) => one`SELECT * FROM ops.job_done_and_next(${id}, ${epoch},
+		ARRAY[${kind}], ARRAY[1], 'a test', 60)`;
+	const ids = [await add(kind), await add(kind), await add(kind)];
+	const [first] = await claim(kind, 1, 1);
+
+	const second = await endAndNext(first);
+	assert.deepEqual([first.id, second.held, second.id], [ids[0], true, ids[1]]);
+	assert.equal((await job(ids[0])).state, 'done');
+	/* What is held no more ends nothing, and its place is not free. */
+	assert.deepEqual(await endAndNext(first), { held: false, id: null, kind: null, payload: null,
+		epoch: null, attempt: null, created_at: null, late_us: null });
+	const third = await endAndNext(second);
+	assert.equal(third.id, ids[2]);
+	assert.equal((await endAndNext(third)).id, null);
+	assert.equal((await job(ids[2])).state, 'done');
+});
+
 test('a limit leaves the order of priorities', async () => {
 	const kind = kindOfOurs();
 	const low = await add(kind, { priority: -1 });
