@@ -162,6 +162,12 @@ def kustomization($kind; $version): generated
 	+ "apiVersion: kustomize.config.k8s.io/\($version)\nkind: \($kind)\nresources:\n"
 	+ (map("  - \(.).yaml") | join("\n")) + "\n";
 
+# Where each image is, as $where says of its name.
+def images($what; where): generated + "#\n# " + $what
+	+ "\napiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n"
+	+ ([(.[].binary | kebab), "knative-gateway", "simulator", "tools"]
+		| map("  - {name: souk/\(.), \(where)}") | join("\n")) + "\n";
+
 # The gateway's own functions are in its image.
 functions | map(select(.context != "gateway")) as $all
 | ($all | map(select(is_scheduled | not))) as $asked
@@ -177,12 +183,13 @@ functions | map(select(.context != "gateway")) as $all
   {path: "knative/components/pingsource-cron/sources/kustomization.yaml",
 	text: ($scheduled | map(.binary | kebab) | kustomization("Kustomization"; "v1beta1"))},
   {path: "knative/components/images/kustomization.yaml",
-	text: (generated + "#\n# Every image by digest.  These are nobody's: deploy/container/pin writes those that\n"
-		+ "# were pushed, and until then nothing can be pulled by mistake.\n"
-		+ "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n"
-		+ ([($all[].binary | kebab), "knative-gateway", "simulator", "tools"]
-			| map("  - {name: souk/\(.), newName: registry.example.com/souk/\(.), digest: \"sha256:\("0" * 64)\"}")
-			| join("\n")) + "\n")},
+	text: ($all | images("Every image by digest.  These are nobody's: deploy/container/pin writes those that\n"
+			+ "# were pushed, and until then nothing can be pulled by mistake.";
+		"newName: registry.example.com/souk/\(.), digest: \"sha256:\("0" * 64)\""))},
+  {path: "knative/components/images-loaded/kustomization.yaml",
+	text: ($all | images("Every image as `deploy/container/build --archive` names it: nodes have them already,\n"
+			+ "# and Knative asks no registry for what is of dev.local.";
+		"newName: dev.local/souk/\(.), newTag: trial"))},
   {path: "knative/components/httproutes/routes.yaml",
 	text: (generated + ([$all[] as $f | $f.endpoints[] | select(.path | startswith("/internal/") | not) | . + {binary: $f.binary}]
 		| sort_by([(.path | path_parameters), .path, .method]) | chunks(16) | to_entries

@@ -4,7 +4,7 @@
  * would say, to each other, and to what the functions say of themselves.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,8 +42,9 @@ const shops = {
 	'overlays/production': () => kustomize(path.join(knative, 'overlays/production')),
 	'base alone': () => build(['base'], []),
 	'base and cron': () => build(WITH_JOBS, []),
-	...Object.fromEntries(['cnpg', 'valkey', 'migrate', 'events-kafka', 'httproutes', 'images', 'pingsource-cron'].map((name) =>
+	...Object.fromEntries(['cnpg', 'valkey', 'migrate', 'goods', 'events-kafka', 'httproutes', 'images', 'images-loaded', 'pingsource-cron'].map((name) =>
 		[name, () => build(name === 'pingsource-cron' ? ['base'] : WITH_JOBS, [name])])),
+	'migrate, roles and simulator': () => build(WITH_JOBS, ['migrate', 'roles', 'simulator']),
 	'cnpg, migrate and roles': () => build(WITH_JOBS, ['cnpg', 'migrate', 'roles']),
 	'events-kafka and pingsource-cron': () => build(['base'], ['events-kafka', 'pingsource-cron']),
 	'everything, with jobs': () => build(WITH_JOBS, ['cnpg', 'valkey', 'migrate', 'roles', 'events-kafka', 'httproutes', 'images']),
@@ -168,6 +169,7 @@ const SPOILT_TOGETHER = [
 	['a policy is of no type', (all) => { documentOf(all, 'NetworkPolicy', 'data').spec.policyTypes = ['Egres']; }, /policyTypes cannot be Egres/],
 	['settings are misnamed', (all) => { container(documentOf(all, 'Service', 'orders-place')).envFrom[0].configMapRef.name = 'souk-setting'; }, /no ConfigMap souk-setting/],
 	['an account is missing', (all) => { revision(documentOf(all, 'Deployment', 'gateway')).spec.serviceAccountName = 'gateway'; }, /no ServiceAccount/],
+	['a mount of an init container has no volume', (all) => { revision(documentOf(all, 'Job', 'migrate')).spec.initContainers[0].volumeMounts = [{ name: 'rnu', mountPath: '/run' }]; }, /no volume rnu/],
 	['a mount has no volume', (all) => { container(documentOf(all, 'Deployment', 'gateway')).volumeMounts[0].name = 'rnu'; }, /no volume rnu/],
 	['a sink is misnamed', (all) => { documentOf(all, 'PingSource', 'cron-jobs-run').spec.sink.ref.name = 'ping'; }, /no Service ping/],
 	['a route goes nowhere', (all) => { documentOf(all, 'HTTPRoute', 'souk-1').spec.rules[0].backendRefs[0].name = 'local'; }, /no Service local/],
@@ -235,7 +237,7 @@ for (const name of ['overlays/dev', 'overlays/production', 'everything, with pin
 	test(`${name}: a function is told what it cannot do without, and nothing that it does not know`, () => {
 		const all = shop(name);
 		for (const f of deployed) {
-			const document = all.find((each) => containersOf(each).some(({ image }) => image.includes(`souk/${kebab(f)}@`) || image.endsWith(`souk/${kebab(f)}`)));
+			const document = all.find((each) => containersOf(each).some(({ image }) => image.replace(/[:@].*$/, '').endsWith(`souk/${kebab(f)}`)));
 			assert.ok(document, f.binary);
 			const { own, maps } = told(all, containersOf(document)[0]);
 			const settings = new Map(f.settings.map((setting) => [setting.name, setting]));
@@ -292,11 +294,52 @@ test('HTTPRoutes have every endpoint once, and those of a schedule not', () => {
 		`${each.method} ${each.path.replace(/\{[^}]+\}/g, '[^/]+')} ${kebab(f)}`)).sort());
 });
 
+const everyImage = (name) => shop(name).flatMap((document) => [...containersOf(document), ...template(document)?.spec.initContainers ?? []])
+    .map(({ image }) => image);
+
 test('in production images are what they were', () => {
-	const images = shop('overlays/production').flatMap((document) => [...containersOf(document), ...template(document)?.spec.initContainers ?? []])
-	    .map(({ image }) => image).filter((image) => image.includes('/souk/') || image.startsWith('souk/'));
+	const images = everyImage('overlays/production').filter((image) => image.includes('/souk/') || image.startsWith('souk/'));
 	assert.ok(images.length > deployed.length);
 	assert.deepEqual(images.filter((image) => !/^[^@]+@sha256:[0-9a-f]{64}$/.test(image)), []);
+});
+
+test('in a trial images are those that were loaded, or others\' by an exact version', () => {
+	const images = everyImage('overlays/dev');
+	assert.ok(images.filter((image) => /^dev\.local\/souk\/[a-z-]+:trial$/.test(image)).length > deployed.length);
+	assert.deepEqual(images.filter((image) => !/^dev\.local\/souk\/[a-z-]+:trial$|^docker\.io\/[a-z/]+:\d+\.\d+[0-9a-z.-]*$/.test(image)), []);
+	assert.match(readFileSync(path.join(root, 'deploy/container/build'), 'utf8'), /"dev\.local\/\$image:trial"/);
+});
+
+test('in a trial there are roles, then the schema, then the simulator is told where the webhook is', () => {
+	const { initContainers, containers } = revision(documentOf(shop('overlays/dev'), 'Job', 'migrate')).spec;
+	assert.deepEqual([...initContainers, ...containers].map(({ args: [command] }) => command), ['roles', 'migrate', 'webhook']);
+	const { hostname, port, pathname } = new URL(containers[0].args[1]);
+	const { spec } = shop('overlays/dev').find(({ apiVersion, kind, metadata }) => apiVersion === 'v1' && kind === 'Service' && metadata.name === hostname);
+	assert.ok(spec.ports.some((each) => each.port === Number(port || 80)));
+	assert.deepEqual(functions.filter(({ endpoints }) => endpoints.some((each) => each.path === pathname && each.method === 'POST'))
+	    .map(({ binary }) => binary), ['payments-webhook']);
+});
+
+/* Of a shop that is somebody's, nothing starts that was not told whose. */
+test('what of overlays/production nobody has filled in is refused by whoever reads it', () => {
+	const PLACEHOLDER = 'SET-ME';
+	const GOOD = { ALLOWED_ORIGINS: 'https://shop.example', VERIFY_EMAIL_URL: 'https://shop.example/{token}',
+		RESET_PASSWORD_URL: 'https://shop.example/{token}', MAIL_FROM: 'shop@shop.example', TRUSTED_PROXIES: '10.1.0.0/16' };
+	const start = (binary, env) => spawnSync(path.join(root, process.env.B ?? 'build', 'bin', binary), ['--once', 'GET', '/none'],
+	    { encoding: 'utf8', env: { PATH: process.env.PATH, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/souk', ...env } });
+	const maps = shop('overlays/production').filter(({ kind }) => kind === 'ConfigMap');
+	const left = maps.flatMap(({ data }) => Object.entries(data)).filter(([, value]) => value.includes(PLACEHOLDER)).map(([key]) => key);
+	assert.deepEqual(left.sort(), Object.keys(GOOD).sort());
+	for (const [binary, reads] of [['cron-jobs_run', ['VERIFY_EMAIL_URL', 'RESET_PASSWORD_URL', 'MAIL_FROM']],
+		['gateway-health', ['ALLOWED_ORIGINS', 'TRUSTED_PROXIES']]]) {
+		const secrets = { REDIS_URL: 'redis://127.0.0.1:1', STRIPE_SECRET_KEY: 'sk_live_1', SMTP_URL: 'smtps://u:p@mail.test' };
+		assert.doesNotMatch(start(binary, { ...secrets, ...GOOD }).stderr, new RegExp(reads.join('|')));
+		for (const name of reads) {
+			const { status, stderr } = start(binary, { ...secrets, ...GOOD, [name]: PLACEHOLDER });
+			assert.notEqual(status, 0, `${binary}: ${name}`);
+			assert.match(stderr, new RegExp(name), `${binary}: ${name}`);
+		}
+	}
 });
 
 test('whoever is asked most is kept, and in a trial nobody is', () => {
@@ -322,8 +365,15 @@ test('README.md lists every Secret, and no other', () => {
 test('knative/secrets makes every Secret with every key that is asked for', () => {
 	const env = { PATH: process.env.PATH, STRIPE_SECRET_KEY: 'sk_live_1', STRIPE_WEBHOOK_SECRET: 'whsec_1',
 		SMTP_URL: 'smtps://u:p@mail.test', S3_ACCESS_KEY: 'a', S3_SECRET_KEY: 's' };
-	const made = documents(execFileSync(path.join(knative, 'secrets'), ['postgres', 'postgres'], { encoding: 'utf8', env }));
+	const make = (more, given) => execFileSync(path.join(knative, 'secrets'), [...more, 'postgres', 'postgres'],
+	    { encoding: 'utf8', env: given, stdio: ['ignore', 'pipe', 'ignore'] });
+	const made = documents(make(['--trial'], env));
 	assert.deepEqual(made.flatMap(misshapen), []);
+	/* A shop has no password that only a trial needs, and no Stripe that is not one. */
+	assert.deepEqual(made.map(({ metadata }) => metadata.name).filter((name) => !documents(make([], env)).some(({ metadata }) => metadata.name === name)),
+	    ['souk-postgres-superuser', 'souk-demo']);
+	assert.throws(() => make([], { ...env, STRIPE_SECRET_KEY: '' }));
+	assert.throws(() => make([], { ...env, STRIPE_WEBHOOK_SECRET: '' }));
 	assert.deepEqual(made.map(({ metadata }) => metadata.name).sort(), secretsOf(everyShop()));
 	const value = (name, key) => {
 		const bytes = made.find(({ metadata }) => metadata.name === name).data[key];

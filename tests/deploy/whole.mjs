@@ -86,8 +86,8 @@ function references(documents) {
 			...settingsMapsOf([document]).filter((name) => !maps.includes(name)).map((name) => `ConfigMap ${name}`),
 			...pod === undefined || pod.spec.serviceAccountName === undefined || accounts.includes(pod.spec.serviceAccountName) ? []
 				: [`ServiceAccount ${pod.spec.serviceAccountName}`],
-			...pod?.spec.containers.flatMap(({ volumeMounts = [] }) => volumeMounts)
-			    .filter(({ name }) => !volumes.includes(name) && !claims.includes(name)).map(({ name }) => `volume ${name}`) ?? [],
+			...[...pod?.spec.initContainers ?? [], ...pod?.spec.containers ?? []].flatMap(({ volumeMounts = [] }) => volumeMounts)
+			    .filter(({ name }) => !volumes.includes(name) && !claims.includes(name)).map(({ name }) => `volume ${name}`),
 			...[...found(document, 'sink'), ...found(document, 'subscriber')].map(({ ref }) => ref).filter(Boolean)
 			    .filter(({ kind, name }) => !own(kind).includes(name)).map(({ kind, name }) => `${kind} ${name}`),
 			...found(document, 'backendRefs').flat().filter(({ name }) => !own('Service').includes(name)).map(({ name }) => `Service ${name}`),

