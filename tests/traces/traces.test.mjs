@@ -4,9 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { authority } from '../lib/authority.mjs';
 import { call } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { execute } from '../lib/execute.mjs';
@@ -225,8 +227,20 @@ test('what a function does by itself is exported, too, and sampled as it is told
 	assert.equal(collector.of(parent.trace).length > 0, true);
 	assert.ok(collector.spans.every(({ traceId, resource }) => resource['service.name'] !== 'souk'
 	    || [from.trace, parent.trace].includes(traceId)), `${requests}`);
+	const heard = client();
+	assert.equal((await once({ OTEL_TRACES_SAMPLER: 'always_on' }, told(client('00')))).code, 0);
+	assert.equal((await once({ OTEL_TRACES_SAMPLER: 'always_off' }, told(heard))).code, 0);
+	assert.equal((await once({ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }, told(heard))).code, 0);
+	assert.deepEqual(collector.of(heard.trace), [], 'whatever its parent says');
+	const many = collector.requests;
+	assert.equal((await once({ OTEL_SDK_DISABLED: 'TRUE' })).code, 0);
+	assert.equal((await once({ OTEL_TRACES_EXPORTER: 'none' })).code, 0);
+	assert.equal(collector.requests, many);
+	assert.equal((await once({ OTEL_EXPORTER_OTLP_HEADERS: 'x-key=all', OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'x-key=traces' }, told(client()))).code, 0);
+	assert.equal(collector.headers['x-key'], 'traces');
 	for (const [name, wrong, pattern] of [
-		['OTEL_EXPORTER_OTLP_ENDPOINT', 'https://collector', /must begin with http:\/\//],
+		['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://collector', /must begin with http:\/\/ or https:\/\//],
+		['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://[::1', /must be http:\/\/host:port/],
 		['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://', /must be http:\/\/host:port/],
 		['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://a:b', /must be http:\/\/host:port/],
 		['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'ftp://a', /OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must begin/],
@@ -234,6 +248,12 @@ test('what a function does by itself is exported, too, and sampled as it is told
 		['OTEL_EXPORTER_OTLP_HEADERS', 'key=a%0d%0ab', /OTEL_EXPORTER_OTLP_HEADERS must be key=value/],
 		['OTEL_TRACES_SAMPLER', 'sometimes', /OTEL_TRACES_SAMPLER must be/],
 		['OTEL_EXPORTER_OTLP_TIMEOUT', '0', /must be a whole number/],
+		['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', /OTEL_EXPORTER_OTLP_PROTOCOL must be http\/json/],
+		['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'gzip', /must be none/],
+		['OTEL_EXPORTER_OTLP_CLIENT_KEY', '/key.pem', /OTEL_EXPORTER_OTLP_CLIENT_KEY must not be set/],
+		['OTEL_EXPORTER_OTLP_CERTIFICATE', '/nowhere.pem', /OTEL_EXPORTER_OTLP_CERTIFICATE names a file that cannot be read/],
+		['OTEL_TRACES_EXPORTER', 'zipkin', /must be otlp or none/],
+		['OTEL_SDK_DISABLED', 'yes', /must be true or false/],
 	]) {
 		const { code, log } = await once({ [name]: wrong });
 		assert.equal(code, 78, `${name}=${wrong}`);
@@ -288,9 +308,67 @@ test('what cannot be taken now is sent again; what is refused is counted', async
 	assert.ok(await counted('sent') > 0);
 });
 
+test('a collector far away is spoken to by TLS, and believed by its certificate', async () => {
+	const scratch = mkdtempSync(join(tmpdir(), 'souk-otlp-'));
+	const ours = join(scratch, 'ours');
+	const file = (name) => readFileSync(join(ours, name));
+	const certify = await authority(ours);
+	await certify('here', '127.0.0.1');
+	await certify('elsewhere', 'collector.example');
+	await authority(join(scratch, 'strange'));
+	const far = await Collector.start({ key: file('here.key'), cert: file('here.pem') });
+	const other = await Collector.start({ key: file('elsewhere.key'), cert: file('elsewhere.pem') });
+	const env = { OTEL_EXPORTER_OTLP_ENDPOINT: far.url, OTEL_EXPORTER_OTLP_CERTIFICATE: join(ours, 'ca.pem'),
+		OTEL_EXPORTER_OTLP_HEADERS: '', OTEL_EXPORTER_OTLP_HEADERS_FILE: join(scratch, 'headers') };
+	const once = async (more) => {
+		const from = client();
+		const { code, log } = await execute('catalog-get', ['--once', 'GET', `/api/products/${story.goods.id}`],
+		    { env: { ...env, ...more, HTTP_TRACEPARENT: from.headers.traceparent } });
+		assert.equal(code, 0);
+		return [from.trace, log];
+	};
+	writeFileSync(join(scratch, 'headers'), 'api-key=sesame');
+	try {
+		const [trace] = await once({});
+		assert.equal(far.of(trace).filter(isServer('/api/products/{id}')).length, 1);
+		assert.equal(far.headers['api-key'], 'sesame');
+		assert.equal(far.of((await once({ OTEL_EXPORTER_OTLP_CERTIFICATE: '', SSL_CERT_FILE: join(ours, 'ca.pem') }))[0]).length > 0, true,
+		    'as the system says, where nothing else is said');
+		const { requests } = far;
+		for (const [more, problem] of [
+			[{ OTEL_EXPORTER_OTLP_CERTIFICATE: join(scratch, 'strange', 'ca.pem') }, /unable to get local issuer|self-signed/],
+			[{ OTEL_EXPORTER_OTLP_CERTIFICATE: '' }, /unable to get local issuer|self-signed/],
+			[{ OTEL_EXPORTER_OTLP_ENDPOINT: other.url }, /IP address mismatch/],
+			[{ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url.replace('http', 'https') }, /wrong version number|packet length/],
+			[{ OTEL_EXPORTER_OTLP_ENDPOINT: far.url.replace('https', 'http') }, /"problem":"(it does not answer|400)"|"status":"400"/],
+		]) {
+			const [, log] = await once(more);
+			assert.match(log, problem, JSON.stringify(more));
+			assert.ok(!log.includes('sesame'));
+		}
+		assert.equal(far.requests, requests, 'nobody was told anything');
+		assert.equal(other.requests, 0);
+
+		await up(env);
+		const [before, sockets] = [far.requests, far.sockets.size];
+		for (let i = 0; i < 3; i++) {
+			const from = client();
+			await browse(from);
+			await far.find(from.trace, 'it comes by TLS', isServer('/api/products/{id}'));
+		}
+		const exporters = new Set(far.spans.slice(2).map(({ resource }) => resource['faas.name'])).size;
+		assert.ok(far.requests - before >= 3);
+		assert.ok(far.sockets.size - sockets <= exporters, 'a connection is kept');
+	} finally {
+		far.stop();
+		other.stop();
+		rmSync(scratch, { recursive: true });
+	}
+});
+
 test('one exporter for each function, which ends with it', async () => {
-	const from = client();
-	await browse(from);
+	await up({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+	await browse(client());
 	assert.ok(processes('catalog-get').length >= 4, 'master, two workers and the exporter');
 	const last = client();
 	await browse(last);
