@@ -1,6 +1,7 @@
 #include "jobs.h"
 #include "json.h"
 #include "lease.h"
+#include "span.h"
 
 #include <string.h>
 
@@ -21,7 +22,7 @@ enum {
 };
 
 QUERY(claim,
-	"SELECT id, kind, payload, epoch, attempt, late_us,"
+	"SELECT id, kind, payload, epoch, attempt, late_us, traceparent,"
 	"       (extract(epoch FROM created_at) * 1000000)::bigint AS created_us"
 	"  FROM ops.job_claim($1, $2, 1, $3, $4)");
 QUERY(job_is_done,
@@ -77,6 +78,7 @@ next_job(struct req *rq, const struct sweep *s)
 		.id = row_text(row, "id"), .kind = row_text(row, "kind"),
 		.payload = row_text(row, "payload"), .epoch = row_text(row, "epoch"),
 		.created_us = row_text(row, "created_us"), .attempt = row_int(row, "attempt"),
+		.trace = row_text(row, "traceparent"),
 	};
 	return job;
 }
@@ -142,6 +144,28 @@ report(struct req *rq, struct sweep *s, const struct job *job, struct job_result
 	return "retry";
 }
 
+/* From the claim to the report. */
+static const char *
+do_job(struct req *rq, struct sweep *s, const struct job *job)
+{
+	size_t kind = kind_of(s, job);
+	struct job_result r;
+	struct span span;
+	const char *outcome;
+
+	span_begin_in(rq, &span, job->trace);
+	s->used[kind] = true;
+	r = run_job(rq, &s->kinds[kind], job);
+	s->skipped[kind] = r.outcome == JOB_AWAY;
+	fault_point("job_before_report");
+	outcome = report(rq, s, job, r);
+	if (span_is_on(rq))
+		span_end(rq, &span, SPAN_CONSUMER, fmt(rq, "job %s", job->kind), r.problem,
+		    "souk.job.id", job->id, "souk.job.attempt", text(rq, job->attempt),
+		    "souk.job.outcome", outcome, NULL);
+	return outcome;
+}
+
 const struct shape job_run_shape = {
 	.name = "JobRun",
 	.doc = "A job that was run",
@@ -203,15 +227,8 @@ jobs_sweep(struct req *rq, const struct job_kind *kinds)
 	json_key(answer, "jobs");
 	json_open(answer, '[');
 	for (int n = 0; n < MOST_JOBS && now_us() < end && (job = next_job(rq, &s)) != NULL; n++) {
-		size_t kind = kind_of(&s, job);
-		struct job_result r;
-
 		fault_point("job_after_claim");
-		s.used[kind] = true;
-		r = run_job(rq, &kinds[kind], job);
-		s.skipped[kind] = r.outcome == JOB_AWAY;
-		fault_point("job_before_report");
-		write_job(answer, job, report(rq, &s, job, r));
+		write_job(answer, job, do_job(rq, &s, job));
 	}
 	json_close(answer);
 	end_kinds(&s);

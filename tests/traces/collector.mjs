@@ -16,7 +16,7 @@ const nanos = { type: 'string', pattern: '^1[0-9]{18}$' };	/* of this century */
 const attribute = object({ key: text, value: { oneOf: [object({ stringValue: { type: 'string' } }),
 	object({ intValue: { type: 'string', pattern: '^-?[0-9]+$' } })] } });
 const span = object({
-	traceId: id(32), spanId: id(16), parentSpanId: id(16), name: text, kind: { enum: [1, 2, 3] }, flags: { type: 'integer' },
+	traceId: id(32), spanId: id(16), parentSpanId: id(16), name: text, kind: { enum: [1, 2, 3, 5] }, flags: { type: 'integer' },
 	startTimeUnixNano: nanos, endTimeUnixNano: nanos, attributes: array(attribute),
 	links: array(object({ traceId: id(32), spanId: id(16), flags: { type: 'integer' } }), { minItems: 1 }),
 	status: object({ code: { const: 2 }, message: text }, []),

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +15,13 @@ import { need } from '../lib/env.mjs';
 import { execute } from '../lib/execute.mjs';
 import { clearFaults, fault } from '../lib/faults.mjs';
 import { program } from '../lib/monitoring.mjs';
-import { ADDRESS, lines, newKey } from '../lib/shop.mjs';
+import { mailsAreOut } from '../lib/mail.mjs';
+import { ADDRESS, freshEmail, lines, newKey, PASSWORD } from '../lib/shop.mjs';
 import { confirm } from '../lib/simulator.mjs';
 import { eventSink, relay } from '../lib/sink.mjs';
-import { value } from '../lib/sql.mjs';
-import { processes } from '../lib/stack.mjs';
+import { no, runJobsWith, smtpServer } from '../lib/smtp.mjs';
+import { run, value } from '../lib/sql.mjs';
+import { processes, signal } from '../lib/stack.mjs';
 import { Story } from '../lib/story.mjs';
 import { until } from '../lib/wait.mjs';
 import { Collector } from './collector.mjs';
@@ -144,9 +147,24 @@ test('an order is one trace: request, statements, cache, saga, Stripe and its we
 			return sink.taken.some(({ subject, type }) => subject === `orders/${order.id}` && type.endsWith('.order.paid'));
 		});
 		for (const event of sink.taken.filter(({ subject }) => subject === `orders/${order.id}`)) {
-			assert.equal(event.headers.traceparent, event.traceparent, event.type);
-			assert.equal(event.traceparent, `00-${from.trace}-${(event.type.endsWith('.placed') ? server : webhook).spanId}-01`, event.type);
+			const teller = event.type.endsWith('.placed') ? server : webhook;
+			assert.equal(event.traceparent, `00-${from.trace}-${teller.spanId}-01`, event.type);
+			/* Who takes it is the child of its sending, which is the child of what it tells of. */
+			const sent = await collector.find(from.trace, 'the sending', ({ attributes }) => attributes['cloudevents.event_id'] === event.id);
+			assert.equal(event.headers.traceparent, `00-${from.trace}-${sent.spanId}-01`);
+			assertWithin(sent, teller);
+			assert.deepEqual([sent.kind, sent.name], [3, `send ${event.type.replace('example.souk.', '')}`]);
+			assert.deepEqual([sent.attributes['http.response.status_code'], sent.attributes['server.address']], [202, '127.0.0.1']);
+			assert.equal(sent.links.length, 1, 'it is linked to the run');
 		}
+		/* Of a relay that exports none the two are the same. */
+		await run`UPDATE ops.event SET state = 'waiting', ended_at = NULL, due_at = now()
+		           WHERE subject = ${`orders/${order.id}`} AND type = 'order.paid'`;
+		const { length } = sink.taken;
+		await relay(sink, { OTEL_SDK_DISABLED: 'true' });
+		const [event] = sink.taken.slice(length).filter(({ subject }) => subject === `orders/${order.id}`);
+		assert.equal(event.traceparent, `00-${from.trace}-${webhook.spanId}-01`);
+		assert.equal(event.headers.traceparent, event.traceparent);
 	} finally {
 		await sink.stop();
 	}
@@ -194,6 +212,89 @@ test('a saga that is taken up later goes on in the trace it began in', async () 
 	assert.deepEqual(linked.links, [{ flags: 1, traceId: run.traceId, spanId: run.spanId }]);
 	assertWithin(linked, server);
 	assertTree(from);
+});
+
+test('a mail is in the trace of the request that asked for it, whoever sends it', async () => {
+	const route = '/api/auth/register';
+	const register = async () => {
+		const from = client();
+		const email = freshEmail('traced');
+		const { json } = await call('POST', route, { json: { email, password: PASSWORD }, headers: from.headers, expect: 201 });
+		return { from, email, id: await value`SELECT id FROM ops.job WHERE (payload ->> 'user')::bigint = ${json.user.id}` };
+	};
+	const { from, id } = await register();
+	const server = await collector.find(from.trace, 'the request', isServer(route));
+	const job = await collector.find(from.trace, 'its mail', ({ name }) => name === 'job mail');
+
+	assertWithin(job, server);
+	assert.equal(job.kind, 5);
+	assert.equal(job.resource['faas.name'], 'cron-jobs_run');
+	assert.deepEqual([job.attributes['souk.job.id'], job.attributes['souk.job.attempt'], job.attributes['souk.job.outcome']], [Number(id), 1, 'done']);
+	const within = collector.of(from.trace).filter(({ parentSpanId }) => parentSpanId === job.spanId).map(({ name }) => name);
+	for (const name of ['compose', 'job_is_done'])
+		assert.ok(within.includes(name), `${name}: ${within}`);
+	assertTree(from);
+	/* The run that took it has a trace of its own, and is linked. */
+	assert.equal(job.links.length, 1);
+	const [link] = job.links;
+	const timed = await collector.find(link.traceId, 'the run', ({ spanId }) => spanId === link.spanId);
+	assert.equal(timed.attributes['faas.trigger'], 'timer');
+	assert.equal(timed.attributes['http.route'], '/internal/cron/jobs-run');
+	assert.equal(timed.parentSpanId, undefined);
+
+	/* By SMTP, good and bad, which the stack's own runner does not know. */
+	const stack = processes('cron-jobs_run').map(({ pid }) => pid);
+	await mailsAreOut();
+	signal(stack, 'SIGSTOP');
+	try {
+		for (const [options, problem] of [[{}, undefined], [{ onRcptTo: (to, session, done) => done(no(550, 'nobody here')) }, /550 nobody here/]]) {
+			const smtp = await smtpServer(options);
+			const one = await register();
+			const { status } = await runJobsWith({ SMTP_URL: smtp.url, SMTP_CA_FILE: smtp.ca, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+			await smtp.stop();
+			assert.equal(status, 0);
+			const tried = await collector.find(one.from.trace, 'its mail', ({ name }) => name === 'job mail');
+			const sent = await collector.find(one.from.trace, 'the sending', ({ name }) => name === 'SMTP');
+			assertDuring(sent, tried);
+			assert.equal(sent.kind, 3);
+			assert.equal(sent.attributes['server.address'], '127.0.0.1');
+			if (problem === undefined)
+				assert.deepEqual([sent.status, tried.attributes['souk.job.outcome']], [{}, 'done']);
+			else
+				assert.match(`${sent.status.message} ${tried.status.message} ${tried.attributes['souk.job.outcome']}`, new RegExp(`${problem.source}.*${problem.source} dead`));
+			assert.ok(collector.of(one.from.trace).every(({ attributes }) => !JSON.stringify(attributes).includes(one.email)), 'nobody\'s address is in it');
+		}
+	} finally {
+		signal(stack, 'SIGCONT');
+	}
+});
+
+test('who only looks whether there is anything to do has no trace; who takes long or fails has', async () => {
+	const idle = () => collector.spans.filter(({ attributes }) => attributes['faas.trigger'] === 'timer' && attributes['http.route'] === '/internal/cron/jobs-run');
+	const timed = (more) => execute('cron-jobs_run', ['--for', '2'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...more } });
+	await mailsAreOut();
+	const before = idle().length;
+	assert.equal((await timed({})).code, 0);
+	assert.deepEqual(idle().slice(before).filter(({ end, start }) => end - start < 100_000_000n), []);
+	await timed({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+	const failed = await until('the failure', () => idle().find(({ attributes }) => attributes['http.response.status_code'] === 503));
+	assert.equal(failed.status.code, 2);
+});
+
+test('a call to a store of pictures is in the trace, too', async () => {
+	const store = createServer((request, response) => response.writeHead(404).end());
+	await new Promise((done) => store.listen(0, '127.0.0.1', done));
+	const from = client();
+	const key = `${'0'.repeat(32)}-1-1200.jpg`;
+	const { stdout } = await execute('catalog-media', ['--once', 'GET', `/media/${key}`], { env: {
+		S3_ENDPOINT: `http://user:secret@127.0.0.1:${store.address().port}`, S3_ACCESS_KEY: 'a', S3_SECRET_KEY: 'b', MEDIA_CACHE_DIR: null,
+		OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, HTTP_TRACEPARENT: from.headers.traceparent } });
+	store.close();
+	assert.match(stdout, /not_found/);
+	const server = await collector.find(from.trace, 'the request', isServer('/media/{key}'));
+	const asked = await collector.find(from.trace, 'the call', ({ name }) => name === 'GET /{bucket}/{key}');
+	assertDuring(asked, server);
+	assert.deepEqual([asked.kind, asked.attributes['http.response.status_code'], asked.attributes['server.address']], [3, 404, '127.0.0.1']);
 });
 
 test('who says that a trace is not recorded has none; a broken traceparent begins one', async () => {
