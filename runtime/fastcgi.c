@@ -396,7 +396,9 @@ run_scheduled(struct req *rq, const struct entry *entry)
 	rq->method = "POST";
 	rq->uri = entry->endpoint->path;
 	rq->trusted = true;
-	/* A trace of each look at whether there is anything to do helps nobody. */
+	rq->scheduled = true;
+	/* A trace of each look at whether there is anything to do helps nobody: it has
+	 * one from when there is (span_begin()). */
 	rq->inside_trace[0] = '\0';
 	dispatch(rq);
 	dispatch_after(rq);

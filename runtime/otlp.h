@@ -20,7 +20,4 @@ int	 otlp_export(void);
 void	 otlp_begin(void);
 void	 otlp_end(void);
 
-/* Is the trace one of those that are exported?  Only asked of those begun here. */
-bool	 otlp_samples(const char *trace_id);
-
 #endif

@@ -1,11 +1,9 @@
 #include "redis_link.h"
 #include "fn.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <hiredis/sds.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,65 +74,24 @@ take_apart(struct place *place, char *url)
 
 /* Over TLS hiredis is not told what went wrong, so it is told here. */
 static bool
-broken(struct redis_link *l, int result)
+broken(struct redis_link *l, const char *problem)
 {
-	int why = SSL_get_error(l->tls, result);
-	long verified = SSL_get_verify_result(l->tls);
-
 	l->c->err = REDIS_ERR_IO;
-	snprintf(l->c->errstr, sizeof(l->c->errstr), "TLS: %s",
-	    verified != X509_V_OK ? X509_verify_cert_error_string(verified)
-	    : why == SSL_ERROR_ZERO_RETURN ? "the server has closed the connection"
-	    : why == SSL_ERROR_SSL ? ERR_reason_error_string(ERR_peek_error())
-	    : errno == 0 ? "the connection was cut" : strerror(errno));
-	ERR_clear_error();
+	snprintf(l->c->errstr, sizeof(l->c->errstr), "TLS: %s", problem);
 	return false;
 }
 
 /* The trusted certificates are read once a process, and only if needed. */
-static SSL_CTX *
-trusting(void)
-{
-	static SSL_CTX *ctx;
-
-	if (ctx != NULL)
-		return ctx;
-	ctx = SSL_CTX_new(TLS_client_method());
-	if (ctx == NULL)
-		return NULL;
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-	    (ca_file.text == NULL ? SSL_CTX_set_default_verify_paths(ctx)
-	    : SSL_CTX_load_verify_locations(ctx, ca_file.text, NULL)) != 1) {
-		SSL_CTX_free(ctx);
-		ctx = NULL;
-	}
-	return ctx;
-}
-
-/* The certificate must be for the host of the URL, a name or an address. */
 static bool
 encrypt(struct redis_link *l, const char *host)
 {
-	SSL_CTX *ctx = trusting();
-	bool good;
-	int result;
+	static SSL_CTX *ctx;
+	const char *problem;
 
-	errno = 0;
-	if (ctx == NULL || (l->tls = SSL_new(ctx)) == NULL) {
-		l->c->err = REDIS_ERR_OTHER;
-		snprintf(l->c->errstr, sizeof(l->c->errstr),
-		    "TLS: there are no certificates to trust");
-		ERR_clear_error();
-		return false;
-	}
-	good = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->tls), host) == 1 ||
-	    (SSL_set1_host(l->tls, host) == 1 && SSL_set_tlsext_host_name(l->tls, host) == 1);
-	ERR_clear_error();
-	if (!good || SSL_set_fd(l->tls, l->c->fd) != 1)
-		return broken(l, 0);
-	result = SSL_connect(l->tls);
-	return result == 1 || broken(l, result);
+	if (ctx == NULL)
+		ctx = tls_trusting(ca_file.text);
+	l->tls = tls_open(ctx, l->c->fd, host, &problem);
+	return l->tls != NULL || broken(l, problem);
 }
 
 static bool
@@ -145,7 +102,7 @@ give(struct redis_link *l)
 	for (size_t at = 0; at < length; at += sent) {
 		errno = 0;
 		if (SSL_write_ex(l->tls, l->c->obuf + at, length - at, &sent) != 1)
-			return broken(l, 0);
+			return broken(l, tls_problem(l->tls, 0));
 	}
 	sdssetlen(l->c->obuf, 0);
 	return true;
@@ -161,7 +118,7 @@ take(struct redis_link *l)
 		errno = 0;
 		n = SSL_read(l->tls, bytes, sizeof(bytes));
 		if (n <= 0)
-			return broken(l, n);
+			return broken(l, tls_problem(l->tls, n));
 		if (redisReaderFeed(l->c->reader, bytes, (size_t)n) != REDIS_OK)
 			return false;
 	} while (SSL_pending(l->tls) > 0);

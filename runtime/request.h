@@ -56,6 +56,7 @@ struct req {
 	char		 inside_trace[33], inside_span[17];	/* the innermost open span, if any */
 	const char	*address;
 	bool		 trusted;		/* started by this machine's operator */
+	bool		 scheduled;		/* nobody has asked: it was time to look */
 	bool		 event;			/* a CloudEvent: its key is the idempotency key */
 
 	/* The limit that leaves it least, and those that its handler took. */

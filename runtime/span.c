@@ -12,7 +12,10 @@
 
 COUNTER(lost, "otel_spans_total", "outcome=\"lost\"", "Spans of traces by what became of them");
 
-enum { LONGEST_VALUE = 300, SAMPLED = 1 };
+enum {
+	LONGEST_VALUE = 300,
+	LONG_US = 100000	/* a run that takes as long is asked about */
+};
 
 static int collector = -1;
 
@@ -217,52 +220,83 @@ write_span(const struct written *w, enum span_kind kind, const char *name,
 	metric_add(&lost, 1);
 }
 
-void
-span_begin(struct req *rq, struct span *s)
+/* A run of a schedule has a trace once it has something to do. */
+static void
+give_trace(struct req *rq)
 {
-	s->id[0] = '\0';
-	if (!span_is_on(rq))
+	if (!rq->scheduled || span_is_on(rq) || !span_wanted() || !rq->sampled)
 		return;
+	strcpy(rq->inside_trace, rq->trace_id);
+	strcpy(rq->inside_span, rq->span_id);
+}
+
+static void
+begin(struct req *rq, struct span *s, const char *trace, const char *parent)
+{
 	s->begun_us = now_us();
 	s->link[0] = '\0';
+	if (span_is_on(rq) && strcmp(rq->inside_trace, trace) != 0)
+		strcpy(s->link, req_trace(rq));
+	snprintf(s->trace, sizeof(s->trace), "%s", trace);
+	snprintf(s->parent, sizeof(s->parent), "%s", parent);
+	trace_make_id(s->id, sizeof(s->id) / 2);
+}
+
+/* What begins is within it. */
+static void
+enter(struct req *rq, struct span *s)
+{
+	s->apart = s->id[0] == '\0';
+	if (s->apart)
+		return;
 	strcpy(s->outer_trace, rq->inside_trace);
 	strcpy(s->outer_id, rq->inside_span);
-	strcpy(s->parent, rq->inside_span);
-	trace_make_id(s->id, sizeof(s->id) / 2);
+	strcpy(rq->inside_trace, s->trace);
 	strcpy(rq->inside_span, s->id);
+}
+
+void
+span_begin_apart(struct req *rq, struct span *s, const char *traceparent)
+{
+	char trace[33], parent[17];
+	bool sampled, told = span_wanted() && traceparent != NULL &&
+	    trace_read(traceparent, trace, parent, &sampled);
+
+	s->id[0] = '\0';
+	s->apart = true;
+	if (told && !sampled)
+		return;
+	give_trace(rq);
+	if (told)
+		begin(rq, s, trace, parent);
+	else if (span_is_on(rq))
+		begin(rq, s, rq->inside_trace, rq->inside_span);
 }
 
 void
 span_begin_in(struct req *rq, struct span *s, const char *traceparent)
 {
-	char trace[33], parent[17];
-	bool sampled;
+	span_begin_apart(rq, s, traceparent);
+	enter(rq, s);
+}
 
-	s->id[0] = '\0';
-	if (!span_wanted() || traceparent == NULL ||
-	    !trace_read(traceparent, trace, parent, &sampled)) {
-		span_begin(rq, s);
-		return;
-	}
-	if (!sampled)
-		return;
-	s->begun_us = now_us();
-	s->link[0] = '\0';
-	if (span_is_on(rq) && strcmp(rq->inside_trace, trace) != 0)
-		strcpy(s->link, req_trace(rq));
-	strcpy(s->outer_trace, rq->inside_trace);
-	strcpy(s->outer_id, rq->inside_span);
-	strcpy(s->parent, parent);
-	trace_make_id(s->id, sizeof(s->id) / 2);
-	strcpy(rq->inside_trace, trace);
-	strcpy(rq->inside_span, s->id);
+void
+span_begin(struct req *rq, struct span *s)
+{
+	span_begin_in(rq, s, NULL);
+}
+
+const char *
+span_traceparent(struct req *rq, const struct span *s)
+{
+	return s->id[0] == '\0' ? NULL : fmt(rq, "00-%s-%s-01", s->trace, s->id);
 }
 
 void
 span_end(struct req *rq, const struct span *s, enum span_kind kind, const char *name,
     const char *problem, ...)
 {
-	struct written w = { rq->inside_trace, s->id, s->parent, s->link, s->begun_us, now_us() };
+	struct written w = { s->trace, s->id, s->parent, s->link, s->begun_us, now_us() };
 	va_list pairs;
 
 	if (s->id[0] == '\0')
@@ -270,6 +304,8 @@ span_end(struct req *rq, const struct span *s, enum span_kind kind, const char *
 	va_start(pairs, problem);
 	write_span(&w, kind, name, problem, pairs);
 	va_end(pairs);
+	if (s->apart)
+		return;
 	strcpy(rq->inside_trace, s->outer_trace);
 	strcpy(rq->inside_span, s->outer_id);
 }
@@ -327,6 +363,8 @@ span_request(struct req *rq, uint64_t microseconds)
 	const char *route = rq->entry == NULL ? NULL : rq->entry->endpoint->path;
 	const char *status;
 
+	if (rq->status >= 500 || microseconds >= LONG_US)
+		give_trace(rq);
 	if (span_is_on(rq) && rq->entry != NULL) {
 		status = text(rq, rq->status);
 		write_request(&w, fmt(rq, "%s %s", rq->method, route),
@@ -334,6 +372,7 @@ span_request(struct req *rq, uint64_t microseconds)
 		    "http.request.method", rq->method, "http.route", route,
 		    "http.response.status_code", status,
 		    "error.type", rq->status >= 500 ? status : NULL,
+		    "faas.trigger", rq->scheduled ? "timer" : NULL,
 		    "souk.cache", rq->cache_state, "souk.request_id", rq->id, NULL);
 	}
 	if (rq->entry != NULL)

@@ -1,4 +1,4 @@
-#include "otlp.h"
+#include "otlp_settings.h"
 #include "span.h"
 #include "trace.h"
 
@@ -104,16 +104,21 @@ trace_make_id(char *out, size_t bytes)
 void
 trace_begin(struct req *rq)
 {
+	bool told;
+
 	if (acceptable_id(rq->request_id))
 		strcpy(rq->id, rq->request_id);
 	else if (acceptable_id(rq->correlation_id))
 		strcpy(rq->id, rq->correlation_id);
 	else
 		make_id(rq->id);
-	if (!trace_read(rq->traceparent, rq->trace_id, rq->parent_id, &rq->sampled)) {
+	told = trace_read(rq->traceparent, rq->trace_id, rq->parent_id, &rq->sampled);
+	if (!told)
 		trace_make_id(rq->trace_id, 16);
-		rq->sampled = !span_wanted() || otlp_samples(rq->trace_id);
-	}
+	if (span_wanted())
+		rq->sampled = otlp_samples(rq->trace_id, told ? &rq->sampled : NULL);
+	else if (!told)
+		rq->sampled = true;
 	trace_make_id(rq->span_id, 8);
 	if (!span_wanted() || !rq->sampled)
 		return;

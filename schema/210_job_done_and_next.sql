@@ -4,7 +4,7 @@
 CREATE FUNCTION ops.job_done_and_next(p_job bigint, p_epoch integer, p_kinds text[],
 	p_most integer[], p_owner text, p_lease_s integer)
 RETURNS TABLE (held boolean, id bigint, kind text, payload jsonb, epoch integer,
-	attempt integer, created_at timestamptz, late_us bigint)
+	attempt integer, created_at timestamptz, late_us bigint, traceparent text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
 	-- First, so that its own place is free again.

@@ -1,6 +1,7 @@
 #include "jobs.h"
 #include "json.h"
 #include "lease.h"
+#include "span.h"
 
 #include <string.h>
 
@@ -21,11 +22,11 @@ enum {
 };
 
 QUERY(claim,
-	"SELECT id, kind, payload, epoch, attempt, late_us,"
+	"SELECT id, kind, payload, epoch, attempt, late_us, traceparent,"
 	"       (extract(epoch FROM created_at) * 1000000)::bigint AS created_us"
 	"  FROM ops.job_claim($1, $2, 1, $3, $4)");
 QUERY(done_and_next,
-	"SELECT held, id, kind, payload, epoch, attempt, late_us,"
+	"SELECT held, id, kind, payload, epoch, attempt, late_us, traceparent,"
 	"       (extract(epoch FROM created_at) * 1000000)::bigint AS created_us"
 	"  FROM ops.job_done_and_next($1, $2, $3, $4, $5, $6)");
 QUERY(job_is_done,
@@ -78,6 +79,7 @@ take(struct req *rq, struct sweep *s, const struct row *row)
 			.id = row_text(row, "id"), .kind = row_text(row, "kind"),
 			.payload = row_text(row, "payload"), .epoch = row_text(row, "epoch"),
 			.created_us = row_text(row, "created_us"), .attempt = row_int(row, "attempt"),
+			.trace = row_text(row, "traceparent"),
 		};
 	}
 	s->next = job;
@@ -184,6 +186,29 @@ report(struct req *rq, struct sweep *s, const struct job *job, struct job_result
 	return "retry";
 }
 
+/* From the claim to the report. */
+static const char *
+do_job(struct req *rq, struct sweep *s, const struct job *job)
+{
+	size_t kind = kind_of(s, job);
+	struct job_result r;
+	struct span span;
+	const char *outcome;
+
+	span_begin_in(rq, &span, job->trace);
+	s->begun++;
+	s->used[kind] = true;
+	r = run_job(rq, &s->kinds[kind], job);
+	s->skipped[kind] = r.outcome == JOB_AWAY;
+	fault_point("job_before_report");
+	outcome = report(rq, s, job, r);
+	if (span_is_on(rq))
+		span_end(rq, &span, SPAN_CONSUMER, fmt(rq, "job %s", job->kind), r.problem,
+		    "souk.job.id", job->id, "souk.job.attempt", text(rq, job->attempt),
+		    "souk.job.outcome", outcome, NULL);
+	return outcome;
+}
+
 const struct shape job_run_shape = {
 	.name = "JobRun",
 	.doc = "A job that was run",
@@ -244,16 +269,8 @@ jobs_sweep(struct req *rq, const struct job_kind *kinds)
 	json_key(answer, "jobs");
 	json_open(answer, '[');
 	for (claim_next(rq, &s); (job = s.next) != NULL; ) {
-		size_t kind = kind_of(&s, job);
-		struct job_result r;
-
 		fault_point("job_after_claim");
-		s.begun++;
-		s.used[kind] = true;
-		r = run_job(rq, &kinds[kind], job);
-		s.skipped[kind] = r.outcome == JOB_AWAY;
-		fault_point("job_before_report");
-		write_job(answer, job, report(rq, &s, job, r));
+		write_job(answer, job, do_job(rq, &s, job));
 	}
 	json_close(answer);
 	end_kinds(&s);

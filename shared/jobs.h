@@ -15,6 +15,7 @@ enum { JOB_LEASE_S = 60 };
 
 struct job {
 	const char *id, *kind, *payload, *epoch, *created_us;
+	const char *trace;	/* the traceparent of what it is done for, or NULL */
 	int64_t attempt;
 };
 

@@ -1,5 +1,7 @@
 #include "mail_transport.h"
+#include "curl_http.h"
 #include "mail.h"
+#include "span.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -135,9 +137,11 @@ judge(CURLcode code, long status, const struct upload *u)
 }
 
 static struct job_result
-send_to_server(struct req *rq, const char *from, const char *to, const char *text, size_t n)
+send_to_server(struct req *rq, const char *from, const char *to, const char *message, size_t n)
 {
-	struct upload u = with_crlf(rq, text, n);
+	struct upload u = with_crlf(rq, message, n);
+	struct job_result r;
+	struct span span;
 	struct curl_slist *recipients = curl_slist_append(NULL, fmt(rq, "<%s>", to));
 	char *reply = mem(rq, 256), error[CURL_ERROR_SIZE] = "";
 	long status = 0;
@@ -149,14 +153,20 @@ send_to_server(struct req *rq, const char *from, const char *to, const char *tex
 	curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)u.left);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, reply);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+	span_begin(rq, &span);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, NULL);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(recipients);
-	return (struct job_result){ judge(code, status, &u), code == CURLE_OK ? NULL :
+	r = (struct job_result){ judge(code, status, &u), code == CURLE_OK ? NULL :
 	    fmt(rq, "%s%s%s", *error != '\0' ? error : curl_easy_strerror(code),
 	    *reply == '\0' ? "" : ": ", reply) };
+	if (span_is_on(rq))
+		span_end(rq, &span, SPAN_CLIENT, "SMTP", r.problem, "network.protocol.name", "smtp",
+		    "server.address", curl_host(rq, smtp_url.text),
+		    "smtp.response.status_code", status == 0 ? NULL : text(rq, status), NULL);
+	return r;
 }
 
 static bool

@@ -1,6 +1,7 @@
 #include "objects_s3.h"
 #include "curl_http.h"
 #include "hex.h"
+#include "span.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -169,18 +170,34 @@ refuse(struct call *c, CURLcode code)
 	return false;
 }
 
+static void
+note_call(struct call *c, const struct span *span, CURLcode code, int tries)
+{
+	struct req *rq = c->rq;
+	const char *status = c->status == 0 ? NULL : text(rq, c->status);
+
+	span_end(rq, span, SPAN_CLIENT, fmt(rq, "%s /{bucket}/{key}", c->method),
+	    code != CURLE_OK ? curl_easy_strerror(code) : c->status >= 400 ? status : NULL,
+	    "http.request.method", c->method, "url.template", "/{bucket}/{key}",
+	    "server.address", curl_host(rq, endpoint.text), "http.response.status_code", status,
+	    "http.request.resend_count", tries == 1 ? NULL : text(rq, tries - 1), NULL);
+}
+
 /* Anything but a success or, where it may be, a 404 refuses the request. */
 static bool
 call(struct req *rq, const char *method, const struct object *o, struct call *c)
 {
 	uint64_t start = now_us(), end = start + (uint64_t)patience_ms.number * 1000;
 	long delay = FIRST_DELAY_MS;
+	struct span span;
 	CURLcode code;
+	int tries;
 
 	if (req_failed(rq))
 		return false;
 	*c = (struct call){ .rq = rq, .method = method, .object = o };
-	for (int tries = 1; ; tries++) {
+	span_begin(rq, &span);
+	for (tries = 1; ; tries++) {
 		code = attempt(c, (long)((end - now_us()) / 1000) + 1);
 		if ((code == CURLE_OK && c->status < 500 && c->status != 429) ||
 		    tries == MAX_TRIES || now_us() + (uint64_t)delay * 2000 > end)
@@ -189,6 +206,8 @@ call(struct req *rq, const char *method, const struct object *o, struct call *c)
 		delay *= 2;
 	}
 	metric_observe_us(&call_seconds, now_us() - start);
+	if (span_is_on(rq))
+		note_call(c, &span, code, tries);
 	if (code != CURLE_OK || ((c->status < 200 || c->status > 299) && c->status != 404))
 		return refuse(c, code);
 	metric_add(&calls_ok, 1);

@@ -24,7 +24,7 @@ enum {
 
 QUERY(claim,
 	"SELECT id, uuid, type, subject, data, at, age_us, attempt, epoch,"
-	"       lpad(id::text, 19, '0') AS sequence, ops.event_trace(id) AS trace"
+	"       lpad(id::text, 19, '0') AS sequence, traceparent"
 	"  FROM ops.event_claim($1, $2)");
 QUERY(end,
 	"SELECT ops.event_end($1, $2, $3, $4) AS held");
@@ -89,7 +89,7 @@ send_batch(struct req *rq, struct run *run, const struct rows *batch)
 			.id = row_text(row, "uuid"), .sequence = row_text(row, "sequence"),
 			.type = row_text(row, "type"), .subject = row_text(row, "subject"),
 			.time = row_text(row, "at"), .data = row_text(row, "data"),
-			.trace = row_text(row, "trace"),
+			.trace = row_text(row, "traceparent"),
 		};
 	}
 	fault_point("relay_after_claim");

@@ -1,5 +1,6 @@
 #include "sink.h"
 #include "curl_http.h"
+#include "span.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -73,8 +74,23 @@ add(struct req *rq, struct curl_slist *list, const char *name, const char *value
 	return curl_slist_append(list, fmt(rq, "ce-%s: %s", name, sink_header(rq, value)));
 }
 
+/* It tells of what it is a part of, for whoever hears of it (CloudEvents' extension
+ * for distributed tracing); who takes it is told whose child that is. */
 static struct curl_slist *
-headers(struct req *rq, const struct sink_event *e)
+add_trace(struct req *rq, struct curl_slist *list, const struct sink_event *e,
+    const struct span *span)
+{
+	const char *sending = span_traceparent(rq, span);
+
+	if (e->trace != NULL)
+		list = add(rq, list, "traceparent", e->trace);
+	if (sending == NULL && e->trace == NULL)
+		return list;
+	return curl_slist_append(list, fmt(rq, "traceparent: %s", sending != NULL ? sending : e->trace));
+}
+
+static struct curl_slist *
+headers(struct req *rq, const struct sink_event *e, const struct span *span)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
 
@@ -88,12 +104,7 @@ headers(struct req *rq, const struct sink_event *e)
 	list = add(rq, list, "sequence", e->sequence);
 	/* A broker that keeps the order keeps it by this. */
 	list = add(rq, list, "partitionkey", e->subject);
-	/* Of what it tells of, for whoever hears of it (CloudEvents' extension for
-	 * distributed tracing), and for what lies between. */
-	if (e->trace != NULL) {
-		list = add(rq, list, "traceparent", e->trace);
-		list = curl_slist_append(list, fmt(rq, "traceparent: %s", e->trace));
-	}
+	list = add_trace(rq, list, e, span);
 	for (const cJSON *x = extensions == NULL ? NULL : extensions->child; x != NULL; x = x->next)
 		list = add(rq, list, x->string, x->valuestring);
 	return list;
@@ -147,11 +158,8 @@ handle(size_t i)
 /* Of the data plane's codes: 404, 408, 409, 429 and 5xx are for later, other 4xx
  * for good.  Who must sign in first may be let in later. */
 static void
-judge(struct req *rq, struct sink_event *e, CURLcode code, CURL *c)
+judge(struct req *rq, struct sink_event *e, CURLcode code, long status)
 {
-	long status = 0;
-
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	if (code != CURLE_OK) {
 		e->outcome = SINK_AGAIN;
 		e->problem = fmt(rq, "no answer: %s", curl_easy_strerror(code));
@@ -166,39 +174,71 @@ judge(struct req *rq, struct sink_event *e, CURLcode code, CURL *c)
 	}
 }
 
+/* One event on its way. */
+struct posting { struct sink_event *event; struct curl_slist *list; struct span span; };
+
+static void
+conclude(struct req *rq, struct posting *p, CURLcode code, CURL *c)
+{
+	struct sink_event *e = p->event;
+	long status = 0;
+
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	judge(rq, e, code, status);
+	if (p->span.id[0] != '\0')
+		span_end(rq, &p->span, SPAN_CLIENT, fmt(rq, "send %s", e->type), e->problem,
+		    "http.request.method", "POST", "server.address", curl_host(rq, sink_url()),
+		    "http.response.status_code", status == 0 ? NULL : text(rq, status),
+		    "cloudevents.event_id", e->id, "cloudevents.event_type", e->type,
+		    "cloudevents.event_subject", e->subject, NULL);
+}
+
+/* Those that have ended. */
+static void
+conclude_some(struct req *rq, CURLM *multi)
+{
+	const struct CURLMsg *m;
+	struct posting *p;
+	int left;
+
+	while ((m = curl_multi_info_read(multi, &left)) != NULL) {
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &p);
+		conclude(rq, p, m->data.result, m->easy_handle);
+	}
+}
+
 void
 sink_post(struct req *rq, struct sink_event *events, size_t n)
 {
 	static CURLM *multi;
-	struct curl_slist *lists[SINK_AT_ONCE];
-	const struct CURLMsg *m;
-	int running = 1, left;
+	struct posting postings[SINK_AT_ONCE];
+	int running = 1;
 
 	if (multi == NULL) {
 		curl_global_init(CURL_GLOBAL_DEFAULT);
 		multi = curl_multi_init();
 	}
 	for (size_t i = 0; i < n; i++) {
+		struct posting *p = &postings[i];
 		CURL *c = handle(i);
 
 		events[i].outcome = SINK_AGAIN;
 		events[i].problem = "it could not be sent";
-		lists[i] = headers(rq, &events[i]);
-		curl_easy_setopt(c, CURLOPT_HTTPHEADER, lists[i]);
+		p->event = &events[i];
+		span_begin_apart(rq, &p->span, events[i].trace);
+		p->list = headers(rq, &events[i], &p->span);
+		curl_easy_setopt(c, CURLOPT_HTTPHEADER, p->list);
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, events[i].data);
-		curl_easy_setopt(c, CURLOPT_PRIVATE, &events[i]);
+		curl_easy_setopt(c, CURLOPT_PRIVATE, p);
 		curl_multi_add_handle(multi, c);
 	}
-	while (running > 0 && curl_multi_perform(multi, &running) == CURLM_OK && running > 0)
-		curl_multi_poll(multi, NULL, 0, 1000, NULL);
-	while ((m = curl_multi_info_read(multi, &left)) != NULL) {
-		struct sink_event *e;
-
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &e);
-		judge(rq, e, m->data.result, m->easy_handle);
+	while (running > 0 && curl_multi_perform(multi, &running) == CURLM_OK) {
+		conclude_some(rq, multi);
+		if (running > 0)
+			curl_multi_poll(multi, NULL, 0, 1000, NULL);
 	}
 	for (size_t i = 0; i < n; i++) {
 		curl_multi_remove_handle(multi, handle(i));
-		curl_slist_free_all(lists[i]);
+		curl_slist_free_all(postings[i].list);
 	}
 }

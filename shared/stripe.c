@@ -300,7 +300,7 @@ note_call(struct req *rq, const struct span *span, const char *method, const cha
 {
 	span_end(rq, span, SPAN_CLIENT, fmt(rq, "%s %s", method, template), r->problem,
 	    "http.request.method", method,
-	    "url.template", template, "server.address", api_base.text,
+	    "url.template", template, "server.address", curl_host(rq, api_base.text),
 	    "http.response.status_code", r->status == 0 ? NULL : text(rq, r->status),
 	    "http.request.resend_count", tries == 1 ? NULL : text(rq, tries - 1), NULL);
 }

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import tls from 'node:tls';
 import { freePort } from '../gateway/lighttpd.mjs';
+import { authority } from '../lib/authority.mjs';
 import { until } from '../lib/wait.mjs';
-import { authority } from './authority.mjs';
 import { build, run } from './machine.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'souk-rediss-'));

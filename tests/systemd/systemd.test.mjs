@@ -9,10 +9,10 @@ import https from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import tls from 'node:tls';
+import { authority } from '../lib/authority.mjs';
 import { form } from '../lib/form.mjs';
 import { unlike } from '../lib/pictures.mjs';
 import { until } from '../lib/wait.mjs';
-import { authority } from './authority.mjs';
 import { boot, build, root, run, show } from './machine.mjs';
 import { client, HOST, underLoad } from './shop.mjs';
 

@@ -5,6 +5,7 @@
 import Ajv from 'ajv';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { until } from '../lib/wait.mjs';
 
 const object = (properties, required = Object.keys(properties)) => ({ type: 'object', additionalProperties: false, properties, required });
@@ -15,7 +16,7 @@ const nanos = { type: 'string', pattern: '^1[0-9]{18}$' };	/* of this century */
 const attribute = object({ key: text, value: { oneOf: [object({ stringValue: { type: 'string' } }),
 	object({ intValue: { type: 'string', pattern: '^-?[0-9]+$' } })] } });
 const span = object({
-	traceId: id(32), spanId: id(16), parentSpanId: id(16), name: text, kind: { enum: [1, 2, 3] }, flags: { type: 'integer' },
+	traceId: id(32), spanId: id(16), parentSpanId: id(16), name: text, kind: { enum: [1, 2, 3, 5] }, flags: { type: 'integer' },
 	startTimeUnixNano: nanos, endTimeUnixNano: nanos, attributes: array(attribute),
 	links: array(object({ traceId: id(32), spanId: id(16), flags: { type: 'integer' } }), { minItems: 1 }),
 	status: object({ code: { const: 2 }, message: text }, []),
@@ -38,14 +39,17 @@ export class Collector {
 	spans = [];
 	wrong = [];
 	requests = 0;
+	sockets = new Set();
 	/* What it answers: { status, headers, body }, or null for nothing at all. */
 	answer = () => ({ status: 200, body: '{"partialSuccess":{}}' });
 
-	static async start() {
+	/* With { key, cert } it speaks TLS. */
+	static async start(secrets) {
 		const self = new Collector();
-		self.server = createServer((request, response) => self.take(request, response));
+		const take = (request, response) => self.take(request, response);
+		self.server = secrets === undefined ? createServer(take) : createSecureServer(secrets, take);
 		await new Promise((done) => self.server.listen(0, '127.0.0.1', done));
-		self.url = `http://127.0.0.1:${self.server.address().port}`;
+		self.url = `${secrets === undefined ? 'http' : 'https'}://127.0.0.1:${self.server.address().port}`;
 		return self;
 	}
 
@@ -61,6 +65,7 @@ export class Collector {
 			const answer = this.answer();
 			this.requests++;
 			this.headers = request.headers;
+			this.sockets.add(request.socket);
 			try {
 				assert.equal(`${request.method} ${request.url}`, 'POST /v1/traces');
 				assert.equal(request.headers['content-type'], 'application/json');

@@ -4,19 +4,24 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { authority } from '../lib/authority.mjs';
 import { call } from '../lib/client.mjs';
 import { need } from '../lib/env.mjs';
 import { execute } from '../lib/execute.mjs';
 import { clearFaults, fault } from '../lib/faults.mjs';
 import { program } from '../lib/monitoring.mjs';
-import { ADDRESS, lines, newKey } from '../lib/shop.mjs';
+import { mailsAreOut } from '../lib/mail.mjs';
+import { ADDRESS, freshEmail, lines, newKey, PASSWORD } from '../lib/shop.mjs';
 import { confirm } from '../lib/simulator.mjs';
 import { eventSink, relay } from '../lib/sink.mjs';
-import { value } from '../lib/sql.mjs';
-import { processes } from '../lib/stack.mjs';
+import { no, runJobsWith, smtpServer } from '../lib/smtp.mjs';
+import { run, value } from '../lib/sql.mjs';
+import { processes, signal } from '../lib/stack.mjs';
 import { Story } from '../lib/story.mjs';
 import { until } from '../lib/wait.mjs';
 import { Collector } from './collector.mjs';
@@ -142,9 +147,24 @@ test('an order is one trace: request, statements, cache, saga, Stripe and its we
 			return sink.taken.some(({ subject, type }) => subject === `orders/${order.id}` && type.endsWith('.order.paid'));
 		});
 		for (const event of sink.taken.filter(({ subject }) => subject === `orders/${order.id}`)) {
-			assert.equal(event.headers.traceparent, event.traceparent, event.type);
-			assert.equal(event.traceparent, `00-${from.trace}-${(event.type.endsWith('.placed') ? server : webhook).spanId}-01`, event.type);
+			const teller = event.type.endsWith('.placed') ? server : webhook;
+			assert.equal(event.traceparent, `00-${from.trace}-${teller.spanId}-01`, event.type);
+			/* Who takes it is the child of its sending, which is the child of what it tells of. */
+			const sent = await collector.find(from.trace, 'the sending', ({ attributes }) => attributes['cloudevents.event_id'] === event.id);
+			assert.equal(event.headers.traceparent, `00-${from.trace}-${sent.spanId}-01`);
+			assertWithin(sent, teller);
+			assert.deepEqual([sent.kind, sent.name], [3, `send ${event.type.replace('example.souk.', '')}`]);
+			assert.deepEqual([sent.attributes['http.response.status_code'], sent.attributes['server.address']], [202, '127.0.0.1']);
+			assert.equal(sent.links.length, 1, 'it is linked to the run');
 		}
+		/* Of a relay that exports none the two are the same. */
+		await run`UPDATE ops.event SET state = 'waiting', ended_at = NULL, due_at = now()
+		           WHERE subject = ${`orders/${order.id}`} AND type = 'order.paid'`;
+		const { length } = sink.taken;
+		await relay(sink, { OTEL_SDK_DISABLED: 'true' });
+		const [event] = sink.taken.slice(length).filter(({ subject }) => subject === `orders/${order.id}`);
+		assert.equal(event.traceparent, `00-${from.trace}-${webhook.spanId}-01`);
+		assert.equal(event.headers.traceparent, event.traceparent);
 	} finally {
 		await sink.stop();
 	}
@@ -194,6 +214,89 @@ test('a saga that is taken up later goes on in the trace it began in', async () 
 	assertTree(from);
 });
 
+test('a mail is in the trace of the request that asked for it, whoever sends it', async () => {
+	const route = '/api/auth/register';
+	const register = async () => {
+		const from = client();
+		const email = freshEmail('traced');
+		const { json } = await call('POST', route, { json: { email, password: PASSWORD }, headers: from.headers, expect: 201 });
+		return { from, email, id: await value`SELECT id FROM ops.job WHERE (payload ->> 'user')::bigint = ${json.user.id}` };
+	};
+	const { from, id } = await register();
+	const server = await collector.find(from.trace, 'the request', isServer(route));
+	const job = await collector.find(from.trace, 'its mail', ({ name }) => name === 'job mail');
+
+	assertWithin(job, server);
+	assert.equal(job.kind, 5);
+	assert.equal(job.resource['faas.name'], 'cron-jobs_run');
+	assert.deepEqual([job.attributes['souk.job.id'], job.attributes['souk.job.attempt'], job.attributes['souk.job.outcome']], [Number(id), 1, 'done']);
+	const within = collector.of(from.trace).filter(({ parentSpanId }) => parentSpanId === job.spanId).map(({ name }) => name);
+	for (const name of ['compose', 'job_is_done'])
+		assert.ok(within.includes(name), `${name}: ${within}`);
+	assertTree(from);
+	/* The run that took it has a trace of its own, and is linked. */
+	assert.equal(job.links.length, 1);
+	const [link] = job.links;
+	const timed = await collector.find(link.traceId, 'the run', ({ spanId }) => spanId === link.spanId);
+	assert.equal(timed.attributes['faas.trigger'], 'timer');
+	assert.equal(timed.attributes['http.route'], '/internal/cron/jobs-run');
+	assert.equal(timed.parentSpanId, undefined);
+
+	/* By SMTP, good and bad, which the stack's own runner does not know. */
+	const stack = processes('cron-jobs_run').map(({ pid }) => pid);
+	await mailsAreOut();
+	signal(stack, 'SIGSTOP');
+	try {
+		for (const [options, problem] of [[{}, undefined], [{ onRcptTo: (to, session, done) => done(no(550, 'nobody here')) }, /550 nobody here/]]) {
+			const smtp = await smtpServer(options);
+			const one = await register();
+			const { status } = await runJobsWith({ SMTP_URL: smtp.url, SMTP_CA_FILE: smtp.ca, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+			await smtp.stop();
+			assert.equal(status, 0);
+			const tried = await collector.find(one.from.trace, 'its mail', ({ name }) => name === 'job mail');
+			const sent = await collector.find(one.from.trace, 'the sending', ({ name }) => name === 'SMTP');
+			assertDuring(sent, tried);
+			assert.equal(sent.kind, 3);
+			assert.equal(sent.attributes['server.address'], '127.0.0.1');
+			if (problem === undefined)
+				assert.deepEqual([sent.status, tried.attributes['souk.job.outcome']], [{}, 'done']);
+			else
+				assert.match(`${sent.status.message} ${tried.status.message} ${tried.attributes['souk.job.outcome']}`, new RegExp(`${problem.source}.*${problem.source} dead`));
+			assert.ok(collector.of(one.from.trace).every(({ attributes }) => !JSON.stringify(attributes).includes(one.email)), 'nobody\'s address is in it');
+		}
+	} finally {
+		signal(stack, 'SIGCONT');
+	}
+});
+
+test('who only looks whether there is anything to do has no trace; who takes long or fails has', async () => {
+	const idle = () => collector.spans.filter(({ attributes }) => attributes['faas.trigger'] === 'timer' && attributes['http.route'] === '/internal/cron/jobs-run');
+	const timed = (more) => execute('cron-jobs_run', ['--for', '2'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...more } });
+	await mailsAreOut();
+	const before = idle().length;
+	assert.equal((await timed({})).code, 0);
+	assert.deepEqual(idle().slice(before).filter(({ end, start }) => end - start < 100_000_000n), []);
+	await timed({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+	const failed = await until('the failure', () => idle().find(({ attributes }) => attributes['http.response.status_code'] === 503));
+	assert.equal(failed.status.code, 2);
+});
+
+test('a call to a store of pictures is in the trace, too', async () => {
+	const store = createServer((request, response) => response.writeHead(404).end());
+	await new Promise((done) => store.listen(0, '127.0.0.1', done));
+	const from = client();
+	const key = `${'0'.repeat(32)}-1-1200.jpg`;
+	const { stdout } = await execute('catalog-media', ['--once', 'GET', `/media/${key}`], { env: {
+		S3_ENDPOINT: `http://user:secret@127.0.0.1:${store.address().port}`, S3_ACCESS_KEY: 'a', S3_SECRET_KEY: 'b', MEDIA_CACHE_DIR: null,
+		OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, HTTP_TRACEPARENT: from.headers.traceparent } });
+	store.close();
+	assert.match(stdout, /not_found/);
+	const server = await collector.find(from.trace, 'the request', isServer('/media/{key}'));
+	const asked = await collector.find(from.trace, 'the call', ({ name }) => name === 'GET /{bucket}/{key}');
+	assertDuring(asked, server);
+	assert.deepEqual([asked.kind, asked.attributes['http.response.status_code'], asked.attributes['server.address']], [3, 404, '127.0.0.1']);
+});
+
 test('who says that a trace is not recorded has none; a broken traceparent begins one', async () => {
 	const silent = client('00');
 	const heard = client();
@@ -225,8 +328,20 @@ test('what a function does by itself is exported, too, and sampled as it is told
 	assert.equal(collector.of(parent.trace).length > 0, true);
 	assert.ok(collector.spans.every(({ traceId, resource }) => resource['service.name'] !== 'souk'
 	    || [from.trace, parent.trace].includes(traceId)), `${requests}`);
+	const heard = client();
+	assert.equal((await once({ OTEL_TRACES_SAMPLER: 'always_on' }, told(client('00')))).code, 0);
+	assert.equal((await once({ OTEL_TRACES_SAMPLER: 'always_off' }, told(heard))).code, 0);
+	assert.equal((await once({ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }, told(heard))).code, 0);
+	assert.deepEqual(collector.of(heard.trace), [], 'whatever its parent says');
+	const many = collector.requests;
+	assert.equal((await once({ OTEL_SDK_DISABLED: 'TRUE' })).code, 0);
+	assert.equal((await once({ OTEL_TRACES_EXPORTER: 'none' })).code, 0);
+	assert.equal(collector.requests, many);
+	assert.equal((await once({ OTEL_EXPORTER_OTLP_HEADERS: 'x-key=all', OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'x-key=traces' }, told(client()))).code, 0);
+	assert.equal(collector.headers['x-key'], 'traces');
 	for (const [name, wrong, pattern] of [
-		['OTEL_EXPORTER_OTLP_ENDPOINT', 'https://collector', /must begin with http:\/\//],
+		['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://collector', /must begin with http:\/\/ or https:\/\//],
+		['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://[::1', /must be http:\/\/host:port/],
 		['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://', /must be http:\/\/host:port/],
 		['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://a:b', /must be http:\/\/host:port/],
 		['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'ftp://a', /OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must begin/],
@@ -234,6 +349,12 @@ test('what a function does by itself is exported, too, and sampled as it is told
 		['OTEL_EXPORTER_OTLP_HEADERS', 'key=a%0d%0ab', /OTEL_EXPORTER_OTLP_HEADERS must be key=value/],
 		['OTEL_TRACES_SAMPLER', 'sometimes', /OTEL_TRACES_SAMPLER must be/],
 		['OTEL_EXPORTER_OTLP_TIMEOUT', '0', /must be a whole number/],
+		['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', /OTEL_EXPORTER_OTLP_PROTOCOL must be http\/json/],
+		['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'gzip', /must be none/],
+		['OTEL_EXPORTER_OTLP_CLIENT_KEY', '/key.pem', /OTEL_EXPORTER_OTLP_CLIENT_KEY must not be set/],
+		['OTEL_EXPORTER_OTLP_CERTIFICATE', '/nowhere.pem', /OTEL_EXPORTER_OTLP_CERTIFICATE names a file that cannot be read/],
+		['OTEL_TRACES_EXPORTER', 'zipkin', /must be otlp or none/],
+		['OTEL_SDK_DISABLED', 'yes', /must be true or false/],
 	]) {
 		const { code, log } = await once({ [name]: wrong });
 		assert.equal(code, 78, `${name}=${wrong}`);
@@ -288,9 +409,67 @@ test('what cannot be taken now is sent again; what is refused is counted', async
 	assert.ok(await counted('sent') > 0);
 });
 
+test('a collector far away is spoken to by TLS, and believed by its certificate', async () => {
+	const scratch = mkdtempSync(join(tmpdir(), 'souk-otlp-'));
+	const ours = join(scratch, 'ours');
+	const file = (name) => readFileSync(join(ours, name));
+	const certify = await authority(ours);
+	await certify('here', '127.0.0.1');
+	await certify('elsewhere', 'collector.example');
+	await authority(join(scratch, 'strange'));
+	const far = await Collector.start({ key: file('here.key'), cert: file('here.pem') });
+	const other = await Collector.start({ key: file('elsewhere.key'), cert: file('elsewhere.pem') });
+	const env = { OTEL_EXPORTER_OTLP_ENDPOINT: far.url, OTEL_EXPORTER_OTLP_CERTIFICATE: join(ours, 'ca.pem'),
+		OTEL_EXPORTER_OTLP_HEADERS: '', OTEL_EXPORTER_OTLP_HEADERS_FILE: join(scratch, 'headers') };
+	const once = async (more) => {
+		const from = client();
+		const { code, log } = await execute('catalog-get', ['--once', 'GET', `/api/products/${story.goods.id}`],
+		    { env: { ...env, ...more, HTTP_TRACEPARENT: from.headers.traceparent } });
+		assert.equal(code, 0);
+		return [from.trace, log];
+	};
+	writeFileSync(join(scratch, 'headers'), 'api-key=sesame');
+	try {
+		const [trace] = await once({});
+		assert.equal(far.of(trace).filter(isServer('/api/products/{id}')).length, 1);
+		assert.equal(far.headers['api-key'], 'sesame');
+		assert.equal(far.of((await once({ OTEL_EXPORTER_OTLP_CERTIFICATE: '', SSL_CERT_FILE: join(ours, 'ca.pem') }))[0]).length > 0, true,
+		    'as the system says, where nothing else is said');
+		const { requests } = far;
+		for (const [more, problem] of [
+			[{ OTEL_EXPORTER_OTLP_CERTIFICATE: join(scratch, 'strange', 'ca.pem') }, /unable to get local issuer|self-signed/],
+			[{ OTEL_EXPORTER_OTLP_CERTIFICATE: '' }, /unable to get local issuer|self-signed/],
+			[{ OTEL_EXPORTER_OTLP_ENDPOINT: other.url }, /IP address mismatch/],
+			[{ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url.replace('http', 'https') }, /wrong version number|packet length/],
+			[{ OTEL_EXPORTER_OTLP_ENDPOINT: far.url.replace('https', 'http') }, /"problem":"(it does not answer|400)"|"status":"400"/],
+		]) {
+			const [, log] = await once(more);
+			assert.match(log, problem, JSON.stringify(more));
+			assert.ok(!log.includes('sesame'));
+		}
+		assert.equal(far.requests, requests, 'nobody was told anything');
+		assert.equal(other.requests, 0);
+
+		await up(env);
+		const [before, sockets] = [far.requests, far.sockets.size];
+		for (let i = 0; i < 3; i++) {
+			const from = client();
+			await browse(from);
+			await far.find(from.trace, 'it comes by TLS', isServer('/api/products/{id}'));
+		}
+		const exporters = new Set(far.spans.slice(2).map(({ resource }) => resource['faas.name'])).size;
+		assert.ok(far.requests - before >= 3);
+		assert.ok(far.sockets.size - sockets <= exporters, 'a connection is kept');
+	} finally {
+		far.stop();
+		other.stop();
+		rmSync(scratch, { recursive: true });
+	}
+});
+
 test('one exporter for each function, which ends with it', async () => {
-	const from = client();
-	await browse(from);
+	await up({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+	await browse(client());
 	assert.ok(processes('catalog-get').length >= 4, 'master, two workers and the exporter');
 	const last = client();
 	await browse(last);

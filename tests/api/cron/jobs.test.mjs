@@ -114,7 +114,7 @@ test('the end of a job and the claim of the next are one, in its own place', asy
 	assert.equal((await job(ids[0])).state, 'done');
 	/* What is held no more ends nothing, and its place is not free. */
 	assert.deepEqual(await endAndNext(first), { held: false, id: null, kind: null, payload: null,
-		epoch: null, attempt: null, created_at: null, late_us: null });
+		epoch: null, attempt: null, created_at: null, late_us: null, traceparent: null });
 	const third = await endAndNext(second);
 	assert.equal(third.id, ids[2]);
 	assert.equal((await endAndNext(third)).id, null);

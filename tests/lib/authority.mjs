@@ -1,8 +1,10 @@
 /* Certificates of an authority of the tests' own, in a directory that it makes. */
+import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from './machine.mjs';
+import { promisify } from 'node:util';
 
+const run = promisify(execFile);
 const key = (file) => ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', file];
 let serial = 0;
 
