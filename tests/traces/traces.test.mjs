@@ -231,7 +231,7 @@ test('a mail is in the trace of the request that asked for it, whoever sends it'
 	assert.equal(job.resource['faas.name'], 'cron-jobs_run');
 	assert.deepEqual([job.attributes['souk.job.id'], job.attributes['souk.job.attempt'], job.attributes['souk.job.outcome']], [Number(id), 1, 'done']);
 	const within = collector.of(from.trace).filter(({ parentSpanId }) => parentSpanId === job.spanId).map(({ name }) => name);
-	for (const name of ['compose', 'job_is_done'])
+	for (const name of ['compose', 'done_and_next'])
 		assert.ok(within.includes(name), `${name}: ${within}`);
 	assertTree(from);
 	/* The run that took it has a trace of its own, and is linked. */
