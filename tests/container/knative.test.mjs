@@ -156,9 +156,8 @@ test('who lacks a Secret, or a key of one, is not started', async () => {
 
 test('images are archived by the names that the trial has for them', async () => {
 	const archive = path.join(scratch, 'souk.tar');
-	for (let round = 0; round < 2; round++)
-		await promisify(execFile)(path.join(root, 'deploy/container/build'), ['--archive', archive, 'orders-place', 'simulator']);
+	writeFileSync(archive, 'of another time');
+	await promisify(execFile)(path.join(root, 'deploy/container/build'), ['--archive', archive, 'orders-place']);
 	const { image } = template(cluster.find('Service', 'orders-place', 'serving.')).spec.containers[0];
-	assert.deepEqual(JSON.parse(execFileSync('tar', ['-xOf', archive, 'manifest.json'])).flatMap(({ RepoTags }) => RepoTags).sort(),
-	    [image, 'dev.local/souk/simulator:trial']);
+	assert.deepEqual(JSON.parse(execFileSync('tar', ['-xOf', archive, 'manifest.json'])).flatMap(({ RepoTags }) => RepoTags), [image]);
 });

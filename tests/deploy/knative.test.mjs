@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { rulesOf } from './cel.mjs';
+import { blocked, flows } from './flows.mjs';
 import { documents, kustomize, root } from './kubectl.mjs';
 import { misshapen } from './schema.mjs';
 import { refused } from './webhook.mjs';
@@ -319,6 +320,42 @@ test('in a trial there are roles, then the schema, then the simulator is told wh
 	assert.deepEqual(functions.filter(({ endpoints }) => endpoints.some((each) => each.path === pathname && each.method === 'POST'))
 	    .map(({ binary }) => binary), ['payments-webhook']);
 });
+
+/* -- Is everybody let to whom it asks? ------------------------------------- */
+
+const settingsOf = ({ metadata: { name } }) => functions.filter((f) => kebab(f) === name || (name === 'gateway' && f.context === 'gateway'))
+    .flatMap(({ settings }) => settings.map((setting) => setting.name));
+const secretsFor = (...args) => documents(execFileSync(path.join(knative, 'secrets'), args,
+    { encoding: 'utf8', env: { PATH: process.env.PATH, STRIPE_SECRET_KEY: 'sk_1', STRIPE_WEBHOOK_SECRET: 'whsec_1' } }));
+const withSecrets = {
+	'overlays/dev': () => [...shop('overlays/dev'), ...secretsFor('--trial', 'souk-postgres-rw', 'souk-postgres-rw')],
+	'overlays/production': () => [...shop('overlays/production'), ...secretsFor('souk-postgres-rw', 'souk-pooler')],
+};
+
+for (const [name, all] of Object.entries(withSecrets))
+	test(`${name}: everybody is let to whom it is told to ask, and nobody asks who is not there`, () => {
+		assert.ok(flows(all(), settingsOf).length > 3 * deployed.length);
+		assert.deepEqual(blocked(all(), settingsOf), []);
+	});
+
+for (const [what, spoil, expected] of [
+	['a policy is gone', (all) => all.splice(all.indexOf(documentOf(all, 'NetworkPolicy', 'to-stripe-sim')), 1), /^orders-place to stripe-sim: may not go out$/m],
+	['a context is forgotten', (all) => documentOf(all, 'NetworkPolicy', 'stripe-sim').spec.ingress[0].from[0].podSelector.matchExpressions[0].values.shift(),
+		/^orders-place to stripe-sim: may not come in$/m],
+	['a port is another', (all) => { documentOf(all, 'NetworkPolicy', 'valkey').spec.ingress[0].ports[0].port = 6380; }, /^catalog-list to souk-valkey: may not come in$/m],
+	['a Service\'s port stands for its pod\'s', (all) => { documentOf(all, 'NetworkPolicy', 'stripe-sim').spec.egress[0].ports[0].port = 80; },
+		/^stripe-sim to http:\/\/gateway\/.*: may not go out$/m],
+	['Kourier is elsewhere', (all) => { documentOf(all, 'NetworkPolicy', 'gateway').spec.egress[0].to[0].namespaceSelector.matchLabels = { 'kubernetes.io/metadata.name': 'istio-system' }; },
+		/^gateway to Kourier: may not go out$/m],
+	['the autoscaler is shut out', (all) => documentOf(all, 'NetworkPolicy', 'functions').spec.ingress[0].ports.pop(), /^knative-serving to orders-place:9090: may not come in$/m],
+	['a host is misspelt', (all) => { all.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.startsWith('souk-settings')).data.STRIPE_API_BASE = 'http://stripe-simulator'; },
+		/^orders-place to stripe-simulator: there is nobody$/m],
+])
+	test(`it is seen that ${what}`, () => {
+		const all = copy(withSecrets['overlays/dev']());
+		spoil(all);
+		assert.match(blocked(all, settingsOf).join('\n'), expected);
+	});
 
 /* Of a shop that is somebody's, nothing starts that was not told whose. */
 test('what of overlays/production nobody has filled in is refused by whoever reads it', () => {

@@ -33,7 +33,7 @@ function found(value, name) {
 const of = (documents, kind) => documents.filter((document) => document.kind === kind);
 const names = (documents, kind) => of(documents, kind).map(({ metadata }) => metadata.name);
 const idOf = ({ apiVersion, kind, metadata }) => `${apiVersion}/${kind}/${metadata?.name}`;
-const matches = (labels = {}, { matchLabels = {}, matchExpressions = [] } = {}) =>
+export const matches = (labels = {}, { matchLabels = {}, matchExpressions = [] } = {}) =>
 	Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
 	matchExpressions.every(({ key, operator, values }) => ({ In: values?.includes(labels[key]), NotIn: !values?.includes(labels[key]),
 		Exists: labels[key] !== undefined, DoesNotExist: labels[key] === undefined })[operator]);
@@ -103,7 +103,7 @@ function references(documents) {
 const foreign = (documents) => [...names(documents, 'Cluster').map((name) => ({ 'cnpg.io/cluster': name })),
 	...names(documents, 'Pooler').map((name) => ({ 'cnpg.io/poolerName': name }))];
 /* Knative adds these of its own. */
-const podLabels = (document) => ({ ...template(document).metadata?.labels,
+export const podLabels = (document) => ({ ...template(document).metadata?.labels,
 	...document.apiVersion.startsWith('serving.') ? { 'serving.knative.dev/service': document.metadata.name } : {} });
 
 function selectors(documents) {

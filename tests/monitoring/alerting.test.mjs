@@ -99,6 +99,7 @@ test('every series that a rule or a dashboard reads is there', async () => {
 	const story = await Story.begin();
 	await pay(story.buyer, await story.place());
 	await call('GET', '/api/products', { expect: 200 });
+	await program(join(repository, 'deploy/backup/backup'), ['--run', need('SOUK_RUN'), '--to', join(scratch, 'backup'), '--without-keys']);
 	for (const name of ['books-measure', 'backlog-measure'])
 		await call('POST', `/internal/cron/${name}`, { token: need('SERVICE_TOKEN'), expect: 200 });
 

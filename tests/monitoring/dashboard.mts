@@ -4,9 +4,8 @@
  * that there are, with that kind's options, and its targets are Prometheus'.
  */
 import type { Dashboard as Raw, DataQuery, FieldConfig, GraphFieldConfig, Panel as RawPanel } from '@grafana/schema';
-import type { Options as Stat } from '../node_modules/@grafana/schema/dist/types/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen.js';
-import type { Options as TimeSeries }
-	from '../node_modules/@grafana/schema/dist/types/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen.js';
+import type { Options as Stat } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
+import type { Options as TimeSeries } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
 
 /* JSON has no enumerations, but what their members stand for. */
 type Written<T> = T extends string ? `${T}` : T extends (infer U)[] ? Written<U>[] : T extends object ? { [K in keyof T]: Written<T[K]> } : T;

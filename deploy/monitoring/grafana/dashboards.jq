@@ -96,6 +96,8 @@ database: dashboard("database"; "database"; [
 	(figure("Connections"; "percentunit"; "sum(pg_stat_activity_count) / sum(pg_settings_max_connections)"; "Of those it takes; PostgresConnections in the runbook") | well_under(0.8)),
 	figure("Size"; "bytes"; "sum(pg_database_size_bytes)"; "Of all databases"),
 	figure("Found in memory"; "percentunit"; "sum(rate(pg_stat_database_blks_hit[5m])) / (sum(rate(pg_stat_database_blks_hit[5m])) + sum(rate(pg_stat_database_blks_read[5m])))"; "Of the blocks that were needed"),
+	(figure("Newest backup"; "s"; "time() - max(backup_taken_timestamp_seconds)"; "Its age; BackupOld in the runbook") | well_under(26 * 3600)),
+	zero("Log that is not archived"; "sum(increase(pg_stat_archiver_failed_count[$__range]))"; "Failed tries in the time shown; WalArchiveFailing in the runbook"),
 	graph("Statements of the functions"; "s"; quantiles("db_query_duration_seconds"; ""); "As they see it, with the way there"),
 	graph("Statements a second"; "short"; [["sum(rate(db_query_duration_seconds_count[$__rate_interval]))", "statements"], ["sum(rate(db_reruns_total[$__rate_interval]))", "transactions run again"]]; "Again: after a serialization failure or a deadlock"),
 	graph("Transactions"; "short"; [["sum by (datname) (rate(pg_stat_database_xact_commit[$__rate_interval]))", "{{datname}} committed"], ["sum by (datname) (rate(pg_stat_database_xact_rollback[$__rate_interval]))", "{{datname}} rolled back"]]; "A second, by the database"),
