@@ -10,6 +10,7 @@ COUNTER(jobs_retried, "jobs_total", "outcome=\"retry\"", "Jobs by what became of
 COUNTER(jobs_dead, "jobs_total", "outcome=\"dead\"", "Jobs by what became of a try");
 COUNTER(jobs_lost, "jobs_total", "outcome=\"lost\"", "Jobs by what became of a try");
 HISTOGRAM(jobs_late, "job_late_seconds", "", "How long a job had been due when it was begun");
+GAUGE(jobs_unknown, "jobs_unknown", "", "Jobs that are due, of kinds that this program does not have");
 GAUGE(jobs_oldest, "jobs_oldest_due_seconds", "", "How long the longest waiting job has been due");
 
 enum {
@@ -36,7 +37,7 @@ QUERY(try_again,
 QUERY(give_up,
 	"SELECT ops.job_dead($1, $2, $3) AS held");
 QUERY(clock,
-	"SELECT oldest_due_ms, next_due_ms FROM ops.job_clock()");
+	"SELECT oldest_due_ms, next_due_ms, unknown FROM ops.job_clock($1)");
 
 struct sweep {
 	const struct job_kind *kinds;
@@ -244,18 +245,43 @@ end_kinds(const struct sweep *s)
 			s->kinds[i].end();
 }
 
+static const char *
+all_kinds(struct req *rq, const struct job_kind *kinds)
+{
+	const char *names = "";
+
+	for (size_t i = 0; kinds[i].name != NULL; i++)
+		names = fmt(rq, "%s%s%s", names, i == 0 ? "" : ",", kinds[i].name);
+	return fmt(rq, "{%s}", names);
+}
+
+/* A newer program has left them, and they wait for one. */
+static void
+tell_unknown(struct req *rq, int64_t n)
+{
+	static bool told;
+
+	metric_set(&jobs_unknown, (uint64_t)n);
+	if (n > 0 && !told)
+		log_line(LOG_WARN, "jobs are due of a kind that this program does not have",
+		    "jobs", text(rq, n), NULL);
+	told = n > 0;
+}
+
 /* When there will be more to do; drained: this run has left nothing that it could
  * take.  What is due even so is others', or waits for its kind's turn. */
 static void
-look_ahead(struct req *rq, struct json *answer, bool drained)
+look_ahead(struct req *rq, const struct sweep *s, struct json *answer)
 {
-	const struct row *times = db_one(rq, &clock);
+	const struct row *times = db_one(rq, &clock, all_kinds(rq, s->kinds));
 	int64_t oldest_ms = row_int(times, "oldest_due_ms");
 	int64_t next_ms = row_text(times, "next_due_ms") == NULL ? -1 : row_int(times, "next_due_ms");
 
+	if (times != NULL)
+		tell_unknown(rq, row_int(times, "unknown"));
 	metric_set(&jobs_oldest, (uint64_t)oldest_ms / 1000);
 	write_count(answer, "oldest_due_ms", oldest_ms);
-	run_again(rq, drained && next_ms == 0 ? LOOK_MS : next_ms);
+	run_again(rq, s->drained && next_ms == 0 ? LOOK_MS : next_ms);
 }
 
 struct status
@@ -278,6 +304,6 @@ jobs_sweep(struct req *rq, const struct job_kind *kinds)
 	write_count(answer, "retried", s.retried);
 	write_count(answer, "dead", s.dead);
 	write_count(answer, "lost", s.lost);
-	look_ahead(rq, answer, s.drained);
+	look_ahead(rq, &s, answer);
 	return reply_json(rq, 200, json_text(answer));
 }

@@ -8,6 +8,7 @@
 COUNTER(retried, "saga_retries_total", "", "Steps to be tried again later");
 COUNTER(fenced, "saga_fenced_total", "", "Transitions refused to a driver without a lease");
 COUNTER(died, "saga_dead_total", "", "Sagas that need an operator");
+GAUGE(unknown, "sagas_unknown", "", "Sagas that should go on, at a step that this program does not have");
 COUNTER(strange, "saga_unknown_total", "", "Claimed sagas at a step that this program does not have");
 #define SECONDS_OF(kind, version, step, state, act)			\
 	HISTOGRAM(act##_seconds, "saga_step_duration_seconds",		\
@@ -24,8 +25,8 @@ enum {
 
 QUERY(claim_order,
 	"SELECT * FROM orders.saga_claim_order($1, $2, $3)");
-QUERY(next_alarm,
-	"SELECT orders.saga_next_ms() AS ms");
+QUERY(alarms,
+	"SELECT next_ms, unknown FROM orders.saga_clock($1)");
 QUERY(claim_due,
 	"SELECT * FROM orders.saga_claim($1, $2, $3, $4, $5)");
 QUERY(give_back,
@@ -213,14 +214,29 @@ const struct shape saga_run_shape = {
 		OUT(outcome,  STR, "What became of it", .example = "\"paid\"")),
 };
 
+/* A newer program has begun them, and they wait for one. */
+static void
+tell_unknown(struct req *rq, int64_t n)
+{
+	static bool told;
+
+	metric_set(&unknown, (uint64_t)n);
+	if (n > 0 && !told)
+		log_line(LOG_ERROR, "sagas should go on at a step that this program does not have",
+		    "sagas", text(rq, n), NULL);
+	told = n > 0;
+}
+
 /* Until the next alarm there is nothing to do.  One that rings now is somebody
  * else's, unless there are more than one run may do. */
 static void
-look_ahead(struct req *rq, bool more)
+look_ahead(struct req *rq, const char *known, bool more, bool expired)
 {
-	const struct row *next = db_one(rq, &next_alarm);
-	int64_t ms = row_text(next, "ms") == NULL ? -1 : row_int(next, "ms");
+	const struct row *next = db_one(rq, &alarms, known);
+	int64_t ms = row_text(next, "next_ms") == NULL ? -1 : row_int(next, "next_ms");
 
+	if (next != NULL && !expired)	/* or both kinds of sweep would count them */
+		tell_unknown(rq, row_int(next, "unknown"));
 	run_again(rq, ms == 0 && !more ? LOOK_MS : ms);
 }
 
@@ -260,6 +276,6 @@ saga_sweep(struct req *rq, int n, bool expired)
 	json_close(answer);
 	json_key(answer, "driven");
 	json_int(answer, driven);
-	look_ahead(rq, driven == n);
+	look_ahead(rq, known, driven == n, expired);
 	return reply_json(rq, 200, json_text(answer));
 }

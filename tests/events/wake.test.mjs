@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { call, refuse } from '../lib/client.mjs';
@@ -13,6 +15,7 @@ import { mailsTo, SUBJECTS } from '../lib/mail.mjs';
 import { customer, lines, place, product, seller } from '../lib/shop.mjs';
 import { run, value } from '../lib/sql.mjs';
 import { redis, startRedis, stopRedis } from '../lib/stack.mjs';
+import { cron } from '../lib/story.mjs';
 import { until } from '../lib/wait.mjs';
 
 const POLL_S = 30;
@@ -109,8 +112,17 @@ test('six jobs are picked up in less time than one poll', async () => {
 	assert.ok(Date.now() - begun < POLL_S * 1000, `${Date.now() - begun} ms`);
 });
 
-test('an idle shop asks for nothing', async () => {
+test('an idle shop asks for nothing, nor for what a newer one has left', async () => {
+	const placed = await place(await customer(), lines([(await product(await seller())).id, 1]));
+	const step = await value`SELECT step FROM orders.saga WHERE order_id = ${placed.id}`;
+	const log = join(need('SOUK_RUN'), 'log', 'functions.log');
+	const said = () => readFileSync(log, 'utf8').split('\n').filter((line) => / that this program does not have/.test(line)).length;
+	const told = said();
+	const unknown = async () => (await call('GET', '/metrics', { expect: 200 })).text.match(/^(jobs|sagas)_unknown \d+$/gm).sort();
+
 	await becomeIdle();
+	await run`INSERT INTO ops.job (kind, run_at) SELECT 'of a later release', now() FROM generate_series(1, 3)`;
+	await run`UPDATE orders.saga SET step = 'wrap_gift', wake_at = now() WHERE order_id = ${placed.id}`;
 	/* Each sees once that there is nothing, and lies down. */
 	await pause(4000);
 	const before = await runs();
@@ -118,6 +130,16 @@ test('an idle shop asks for nothing', async () => {
 	const later = await runs();
 	for (const name of FUNCTIONS)
 		assert.ok(later[name] - before[name] <= 2, `${name} has run ${later[name] - before[name]} times in 12 s`);
+	assert.deepEqual(await unknown(), ['jobs_unknown 3', 'sagas_unknown 1']);
+	assert.equal(said(), told + 2, 'each is said once');
+	assert.equal(await value`SELECT count(*) FROM ops.job WHERE kind = 'of a later release' AND state = 'waiting'`, 3);
+
+	/* The newer one is back. */
+	await run`DELETE FROM ops.job WHERE kind = 'of a later release'`;
+	await run`UPDATE orders.saga SET step = ${step}, wake_at = now() + interval '1 hour' WHERE order_id = ${placed.id}`;
+	for (const name of ['jobs-run', 'saga-recover'])
+		await cron(name);
+	assert.deepEqual(await unknown(), ['jobs_unknown 0', 'sagas_unknown 0']);
 });
 
 test('a job that is put off is run when its time comes', async () => {
