@@ -37,6 +37,16 @@ check_size(int64_t width, int64_t height)
 		give_up(PICTURE_TOO_MANY_PIXELS, "too many pixels");
 }
 
+void *
+room_for(size_t n, size_t size)
+{
+	void *room = calloc(n, size);
+
+	if (room == NULL)
+		give_up(PICTURE_TOO_MUCH, "no room for its pixels");
+	return room;
+}
+
 void
 make_room(WebPPicture *picture, int width, int height)
 {
@@ -53,36 +63,6 @@ unsigned char *
 row_of(const WebPPicture *picture, int y)
 {
 	return (unsigned char *)(picture->argb + (ptrdiff_t)y * picture->argb_stride);
-}
-
-static int
-part(int side, int bound, int longer)
-{
-	int part = (int)(((int64_t)side * bound + longer / 2) / longer);
-
-	return part > 0 ? part : 1;
-}
-
-void
-fit(int *width, int *height, int bound)
-{
-	int longer = *width > *height ? *width : *height;
-
-	if (longer <= bound)
-		return;
-	*width = part(*width, bound, longer);
-	*height = part(*height, bound, longer);
-}
-
-static void
-shrink(WebPPicture *picture, int bound)
-{
-	int width = picture->width, height = picture->height;
-
-	fit(&width, &height, bound);
-	if ((width != picture->width || height != picture->height) &&
-	    !WebPPictureRescale(picture, width, height))
-		give_up(PICTURE_TOO_MUCH, "no room to shrink it");
 }
 
 static bool
@@ -119,13 +99,28 @@ write_all(const void *bytes, size_t n)
 }
 
 static void
+shrink(WebPPicture *picture, int bound)
+{
+	WebPPicture smaller;
+	struct shrinker *to;
+
+	make_fitting(&smaller, picture->width, picture->height, bound);
+	to = shrinker(&smaller, picture->width, picture->height);
+	for (int y = 0; y < picture->height; y++)
+		shrink_row(to, row_of(picture, y));
+	WebPPictureFree(picture);
+	*picture = smaller;
+}
+
+static void
 make_files(WebPPicture *picture)
 {
 	struct picture_files files;
 	struct bytes made[PICTURE_FILES];
 
 	for (int i = 0; i < PICTURE_FILES; i++) {
-		shrink(picture, picture_bounds[i / 2]);
+		if (i % 2 == 0 && i > 0)
+			shrink(picture, picture_bounds[i / 2]);
 		made[i] = i % 2 == 0 ? write_jpeg(picture, JPEG_QUALITY) :
 		    write_webp(picture, WEBP_QUALITY, WEBP_EFFORT);
 		files.file[i].width = (uint32_t)picture->width;
@@ -156,7 +151,6 @@ main(int argc, char **argv)
 	if (file.at == MAP_FAILED || !confine_system_calls())
 		return PICTURE_BROKEN;
 	decode(file, &found);
-	shrink(&found.pixels, picture_bounds[0]);
 	make_srgb(&found);
 	WebPBlendAlpha(&found.pixels, 0xffffff);
 	turn_upright(&found.pixels, found.orientation);

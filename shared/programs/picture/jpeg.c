@@ -1,7 +1,6 @@
 #include "parts.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <jpeglib.h>
 #include <jerror.h>
@@ -14,12 +13,6 @@ fail(j_common_ptr j)
 	j->err->format_message(j, why);
 	give_up(j->err->msg_code == JERR_OUT_OF_MEMORY ? PICTURE_TOO_MUCH : PICTURE_UNREADABLE,
 	    why);
-}
-
-static void
-end(j_common_ptr j)
-{
-	fail(j);
 }
 
 /* The library would go on with grey where data is missing.  What else it warns
@@ -43,7 +36,7 @@ static struct jpeg_error_mgr *
 listen(struct jpeg_error_mgr *errors)
 {
 	jpeg_std_error(errors);
-	errors->error_exit = end;
+	errors->error_exit = fail;
 	errors->emit_message = hear;
 	return errors;
 }
@@ -61,27 +54,20 @@ read_small(struct jpeg_decompress_struct *j)
 	j->scale_denom = 8;
 }
 
+/* Ink becomes light row by row, for no other format has pictures of it. */
 static void
-read_rows(struct jpeg_decompress_struct *j, const WebPPicture *to)
+read_rows(struct jpeg_decompress_struct *j, struct bytes profile, struct shrinker *to)
 {
-	while (j->output_scanline < j->output_height)
-		jpeg_read_scanlines(j, &(JSAMPROW){ row_of(to, (int)j->output_scanline) }, 1);
-}
-
-/* Row by row, for no other format has pictures of ink. */
-static void
-read_inks(struct jpeg_decompress_struct *j, struct found *found)
-{
-	void *profile = ink_profile(found->profile);
-	JSAMPARRAY cmyk = j->mem->alloc_sarray((j_common_ptr)j, JPOOL_IMAGE, j->output_width * 4, 1);
+	bool printed = j->out_color_space == JCS_CMYK;
+	void *inks = printed ? ink_profile(profile) : NULL;
+	JSAMPROW row = room_for(j->output_width, 4), bgra = printed ? room_for(j->output_width, 4) : row;
 
 	while (j->output_scanline < j->output_height) {
-		unsigned char *to = row_of(&found->pixels, (int)j->output_scanline);
-
-		jpeg_read_scanlines(j, cmyk, 1);
-		print_row(profile, *cmyk, to, j->output_width);
+		jpeg_read_scanlines(j, &row, 1);
+		if (printed)
+			print_row(inks, row, bgra, j->output_width);
+		shrink_row(to, bgra);
 	}
-	found->profile.n = 0;
 }
 
 static int
@@ -124,11 +110,11 @@ read_jpeg(struct found *found, struct bytes file)
 		j.out_color_space = JCS_EXT_BGRA;
 	read_small(&j);
 	jpeg_start_decompress(&j);
-	make_room(&found->pixels, (int)j.output_width, (int)j.output_height);
+	make_fitting(&found->pixels, (int)j.image_width, (int)j.image_height, picture_bounds[0]);
+	read_rows(&j, found->profile,
+	    shrinker(&found->pixels, (int)j.output_width, (int)j.output_height));
 	if (j.out_color_space == JCS_CMYK)
-		read_inks(&j, found);
-	else
-		read_rows(&j, &found->pixels);
+		found->profile.n = 0;	/* done with */
 	jpeg_finish_decompress(&j);
 	jpeg_destroy_decompress(&j);
 }

@@ -22,8 +22,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "0xaarrggbb is not blu
 
 struct bytes { const unsigned char *at; size_t n; };
 
-/* What a file says.  The pixels may be fewer than it has, but not fewer than the
- * largest of our sizes wants. */
+/* What a file says, in the largest of our sizes. */
 struct found {
 	WebPPicture	 pixels;
 	bool		 grey;
@@ -34,10 +33,17 @@ struct found {
 _Noreturn void	 give_up(enum picture_exit, const char *why);
 /* Before anything of that size is asked for. */
 void		 check_size(int64_t width, int64_t height);
+/* Of zeros, or there is none and that was all. */
+void		*room_for(size_t n, size_t size);
 void		 make_room(WebPPicture *, int width, int height);
 unsigned char	*row_of(const WebPPicture *, int y);
+
 /* So that neither is more than the bound, nor less than a pixel. */
 void		 fit(int *width, int *height, int bound);
+void		 make_fitting(WebPPicture *, int width, int height, int bound);
+/* Wants all rows of that size, from the first to the last. */
+struct shrinker	*shrinker(WebPPicture *to, int width, int height);
+void		 shrink_row(struct shrinker *, const unsigned char *bgra);
 
 void		 read_jpeg(struct found *, struct bytes);
 void		 read_png(struct found *, struct bytes);

@@ -69,6 +69,24 @@ ask_for_bgra(png_struct *png)
 	png_set_add_alpha(png, 0xff, PNG_FILLER_AFTER);
 }
 
+/* Interlaced, the first row is whole when the last begins to come. */
+static void
+read_rows(png_struct *png, int passes, int width, int height, struct shrinker *to)
+{
+	int kept = passes > 1 ? height : 1;
+	unsigned char *rows = room_for((size_t)kept, (size_t)width * 4);
+
+	for (int pass = 1; pass <= passes; pass++)
+		for (int y = 0; y < height; y++) {
+			unsigned char *row = rows + (size_t)(y % kept) * (size_t)width * 4;
+
+			png_read_row(png, row, NULL);
+			if (pass == passes)
+				shrink_row(to, row);
+		}
+	free(rows);
+}
+
 static int
 find_orientation(png_struct *png, png_info *info)
 {
@@ -101,6 +119,8 @@ read_png(struct found *found, struct bytes file)
 	png_info *info = png_create_info_struct(png);
 	int width, height, passes;
 
+	if (png == NULL || info == NULL)
+		give_up(PICTURE_BROKEN, "not the libpng that this was built for");
 	png_set_read_fn(png, &file, feed);
 	png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);	/* ours is on pixels */
 	be_deaf(png);
@@ -114,10 +134,8 @@ read_png(struct found *found, struct bytes file)
 	png_read_update_info(png, info);
 	if (png_get_rowbytes(png, info) != (size_t)width * 4)
 		fail(png, "has rows of another length");
-	make_room(&found->pixels, width, height);
-	for (; passes > 0; passes--)
-		for (int y = 0; y < height; y++)
-			png_read_row(png, row_of(&found->pixels, y), NULL);
+	make_fitting(&found->pixels, width, height, picture_bounds[0]);
+	read_rows(png, passes, width, height, shrinker(&found->pixels, width, height));
 	png_read_end(png, info);
 	found->orientation = find_orientation(png, info);
 	found->profile = find_profile(png, info);

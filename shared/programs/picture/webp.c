@@ -1,7 +1,6 @@
 #include "parts.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <webp/decode.h>
 #include <webp/demux.h>
 
@@ -33,52 +32,61 @@ chunk(const WebPDemuxer *file, const char *type)
 	return (struct bytes){ found.chunk.bytes, found.chunk.size };
 }
 
-/* Into the canvas where the frame has its place.  The decoder can shrink it while
- * it reads; but of what is transparent and lossy it would mix what cannot be seen
- * into what can. */
+/* The decoder can shrink what it reads, not as well, so it does until twice of what
+ * is wanted is left.  Of what is transparent and lossy it would mix what cannot be
+ * seen into what can. */
 static void
-read_frame(const WebPIterator *frame, int width, int height, WebPPicture *canvas)
+shrink_early(WebPDecoderConfig *config, int *width, int *height)
+{
+	if (config->input.has_alpha && config->input.format != 2)
+		return;
+	fit(width, height, 2 * picture_bounds[0]);
+	config->options.use_scaling = 1;
+	config->options.scaled_width = *width;
+	config->options.scaled_height = *height;
+}
+
+/* Onto an empty canvas, where the frame has its place. */
+static void
+read_frame(const WebPIterator *frame, int width, int height, WebPPicture *picture)
 {
 	WebPDecoderConfig config;
 	WebPRGBABuffer *to = &config.output.u.RGBA;
+	struct shrinker *into;
+	unsigned char *canvas;
 
 	if (!WebPInitDecoderConfig(&config))
 		give_up(PICTURE_BROKEN, "not the libwebp that this was built for");
+	make_fitting(picture, width, height, picture_bounds[0]);
 	must(WebPGetFeatures(frame->fragment.bytes, frame->fragment.size, &config.input));
-	if (frame->width == width && frame->height == height &&
-	    (!config.input.has_alpha || config.input.format == 2)) {
-		fit(&width, &height, picture_bounds[0]);
-		config.options.use_scaling = 1;
-		config.options.scaled_width = width;
-		config.options.scaled_height = height;
-	}
-	make_room(canvas, width, height);
-	for (int y = 0; y < height; y++)
-		memset(row_of(canvas, y), 0, (size_t)width * 4);
-	to->rgba = row_of(canvas, frame->y_offset) + 4 * frame->x_offset;
-	to->stride = canvas->argb_stride * 4;
-	to->size = (size_t)to->stride * (size_t)(height - frame->y_offset) -
-	    4 * (size_t)frame->x_offset;
+	if (frame->width == width && frame->height == height)
+		shrink_early(&config, &width, &height);
+	canvas = room_for((size_t)height, (size_t)width * 4);
+	to->stride = width * 4;
+	to->rgba = canvas + (size_t)frame->y_offset * (size_t)to->stride + 4 * frame->x_offset;
+	to->size = (size_t)height * (size_t)to->stride - (size_t)(to->rgba - canvas);
 	config.output.colorspace = MODE_BGRA;
 	config.output.is_external_memory = 1;
 	must(WebPDecode(frame->fragment.bytes, frame->fragment.size, &config));
+	into = shrinker(picture, width, height);
+	for (int y = 0; y < height; y++)
+		shrink_row(into, canvas + (size_t)y * (size_t)to->stride);
+	free(canvas);
 }
 
 void
 read_webp(struct found *found, struct bytes file)
 {
-	WebPDemuxer *demuxer;
+	WebPDemuxer *demuxer = WebPDemux(&(WebPData){ file.at, file.n });
 	WebPIterator first;
 	int width, height;
 
-	if (!WebPGetInfo(file.at, file.n, &width, &height))
-		must(VP8_STATUS_BITSTREAM_ERROR);
-	check_size(width, height);
-	demuxer = WebPDemux(&(WebPData){ file.at, file.n });
 	if (demuxer == NULL || !WebPDemuxGetFrame(demuxer, 1, &first))
-		must(VP8_STATUS_NOT_ENOUGH_DATA);
-	read_frame(&first, (int)WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH),
-	    (int)WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT), &found->pixels);
+		give_up(PICTURE_UNREADABLE, "ends too soon");
+	width = (int)WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH);
+	height = (int)WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
+	check_size(width, height);
+	read_frame(&first, width, height, &found->pixels);
 	found->orientation = exif_orientation(chunk(demuxer, "EXIF"));
 	found->profile = chunk(demuxer, "ICCP");
 }
