@@ -22,6 +22,18 @@ export const chunk = (type, data = Buffer.alloc(0)) => {
 	return Buffer.concat([be32(data.length), body, be32(crc32(body))]);
 };
 
+/* With the right checksums again after something has been changed, as far as its
+ * chunks can be told apart. */
+export function rechecked(bytes) {
+	for (let at = 8; at + 12 <= bytes.length; at += 12 + bytes.readUInt32BE(at)) {
+		const end = at + 8 + bytes.readUInt32BE(at);
+		if (end + 4 > bytes.length)
+			break;
+		bytes.writeUInt32BE(crc32(bytes.subarray(at + 4, end)), end);
+	}
+	return bytes;
+}
+
 export const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 export const header = (width, height, { kind = RGB, depth = 8, interlaced = 0 } = {}) =>
 	chunk('IHDR', Buffer.concat([be32(width, height), Buffer.from([depth, kind, 0, 0, interlaced])]));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { need } from '../../lib/env.mjs';
 import { GREY, PALETTE, RGBA, animation, bomb, chunk, colourAt, exif, icc, iccp, jpeg, jpegSegments, linearGrey, look, plain, png,
-    segment, swappedProfile, unlike, webp, webpWith, yellowInks, ycc } from '../../lib/pictures.mjs';
+    rechecked, segment, swappedProfile, unlike, webp, webpWith, yellowInks, ycc } from '../../lib/pictures.mjs';
 
 const PROGRAM = join(need('SOUK_TOOLS'), 'picture');
 const SANITIZED = readFileSync(PROGRAM).includes('__asan_init');
@@ -182,7 +182,7 @@ test('what is shrunk has the mean of its pixels, and nothing of what cannot be s
 test('whatever its shape, the longer side is 1200 and the shorter at least 1', () => {
 	const flat = (columns, rows) => jpeg(columns, rows, () => [200]);
 	for (const [bytes, wanted] of [
-		[bomb(20000, 2000), [1200, 120]], [bomb(200, 20000), [12, 1200]], [bomb(300000, 1), [1200, 1]],
+		[bomb(20000, 200), [1200, 12]], [bomb(200, 20000), [12, 1200]], [bomb(300000, 1), [1200, 1]],
 		[flat(2500, 5), [1200, 2]], [flat(1, 8000), [1, 1200]], [flat(150, 1), [1200, 8]], [flat(151, 1), [1200, 8]],
 		[webp(16383, 10), [1200, 1]], [webp(305, 16383), [22, 1200]], [jpeg(190, 119, () => [200]), [1200, 752]],
 		[plain(1201, 1201), [1200, 1200]], [plain(1200, 1200), [1200, 1200]], [plain(1, 1), [1, 1]],
@@ -240,11 +240,11 @@ test('whatever is changed, it is read or refused, and nothing dies of it', () =>
 	const next = (below) => (seed = Math.imul(seed, 1103515245) + 12345 >>> 0) % 65521 % below;
 
 	for (const [kind, whole] of kinds.entries())
-		for (let i = 0; i < 40; i++) {
+		for (let i = 0; i < 25; i++) {
 			const bytes = Buffer.from(whole);
 			for (let n = next(4); n >= 0; n--)
 				bytes[next(2) ? next(bytes.length) : next(Math.min(bytes.length, 120))] = [0, 255, 128, next(256)][next(4)];
-			const { status, why } = run(bytes);
+			const { status, why } = run(bytes[0] === 0x89 && next(4) ? rechecked(bytes) : bytes);
 			assert.ok([MADE, UNREADABLE, TOO_MANY_PIXELS, TOO_MUCH].includes(status),
 			    `kind ${kind}, ${i}: ended with ${status}: ${why}\n${bytes.toString('base64')}`);
 			ends.add(status);
@@ -257,7 +257,8 @@ test('50 megapixels need little memory, and what needs more than there is is ref
 	assert.deepEqual(size(made(bomb(7071, 7071), { memoryMb: 64 })), [1200, 1200]);
 	for (const bytes of [bomb(7071, 7071, { interlaced: true }), webp(7071, 7071)]) {
 		assert.deepEqual(size(made(bytes)), [1200, 1200]);
-		assert.equal(run(bytes, { memoryMb: 64 }).status, SANITIZED ? MADE : TOO_MUCH);
+		if (!SANITIZED)
+			assert.equal(run(bytes, { memoryMb: 64 }).status, TOO_MUCH);
 	}
 });
 
