@@ -22,10 +22,10 @@ LINK	 = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -Wl,--as-needed,--gc-sections,-O1,-z,r
 LIBS	 = -lfcgi -lpq -lcjson -lhiredis -ljwt -lcurl -lssl -lcrypto -lcrypt -lz -lm
 TEST_LIBS = -lcmocka
 
-# What decodes pictures is one program; nothing else is linked with libvips,
-# which brings a hundred libraries.  Its headers do not pass our warnings.
-$(B)/shared/programs/picture.o: PKG_CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags vips libwebp 2>/dev/null))
-$(B)/tools/picture: MORE_LIBS := $(shell pkg-config --libs vips libwebp 2>/dev/null)
+# What decodes pictures is one program; nothing else is linked with these.
+CODECS	 = libjpeg libpng libwebp libwebpdemux lcms2
+$(B)/shared/programs/picture.o $(B)/shared/programs/picture/%.o: PKG_CFLAGS += $(shell pkg-config --cflags $(CODECS) 2>/dev/null)
+$(B)/tools/picture: MORE_LIBS := $(shell pkg-config --libs $(CODECS) 2>/dev/null)
 
 RUNTIME	:= $(wildcard runtime/*.c)
 SHARED	:= $(wildcard shared/*.c)
@@ -33,6 +33,8 @@ ENDPOINTS := $(wildcard functions/*/*.c)
 SINGLE	:= $(filter-out $(wildcard functions/*-sim/*.c),$(ENDPOINTS))
 PACKED	:= $(patsubst functions/%/,%,$(sort $(dir $(wildcard functions/*-sim/*.c))))
 TOOLS	:= $(wildcard runtime/programs/*.c shared/programs/*.c schema/*.c)
+# What a tool has in a folder of its name is linked with it.
+parts_of = $(wildcard $(1:%.c=%)/*.c)
 UNITS	:= $(wildcard tests/unit/*.c)
 BENCH	:= $(wildcard tests/bench/*.c)
 FUZZ	:= $(wildcard tests/fuzz/*.c)
@@ -45,7 +47,7 @@ TOOL_PROGRAMS := $(foreach s,$(TOOLS),$(B)/tools/$(basename $(notdir $(s))))
 TESTS	:= $(UNITS:tests/unit/%.c=$(B)/test/%)
 BENCHES	:= $(BENCH:tests/bench/%.c=$(B)/bench/%)
 FUZZERS	:= $(FUZZ:tests/fuzz/%.c=$(B)/fuzz/%)
-OBJECTS	:= $(patsubst %.c,$(B)/%.o,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(TOOLS) $(UNITS) $(BENCH) $(FUZZ))
+OBJECTS	:= $(patsubst %.c,$(B)/%.o,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(TOOLS) $(foreach s,$(TOOLS),$(call parts_of,$(s))) $(UNITS) $(BENCH) $(FUZZ))
 
 .PHONY: all
 all: $(B)/api.json $(TOOL_PROGRAMS) ## build every function and tool
@@ -64,7 +66,7 @@ $(PROGRAMS):
 	@$(LINK) -o $@ $(filter %.o,$^) $(B)/libsouk.a $(LIBS)
 
 define link_tool
-$(B)/tools/$(basename $(notdir $(1))): $(1:%.c=$(B)/%.o) $(B)/libsouk.a
+$(B)/tools/$(basename $(notdir $(1))): $(patsubst %.c,$(B)/%.o,$(1) $(call parts_of,$(1))) $(B)/libsouk.a
 	@mkdir -p $$(@D)
 	@echo '  LINK $$@'
 	@$$(LINK) -o $$@ $$(filter %.o,$$^) $(B)/libsouk.a $$(LIBS) $$(MORE_LIBS)

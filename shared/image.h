@@ -2,9 +2,9 @@
  * image.h -- an uploaded picture becomes ours.
  *
  * It is decoded by the program `picture`, in a process without secrets and
- * with bounded memory and time (picture.c).  That costs some 20 ms to start it
- * beside 100 ms and more of decoding and encoding; and however a decoder dies
- * of it, the client learns that the picture is to blame.
+ * with bounded memory and time (picture.c).  That costs 2 ms to start it beside 30
+ * and more of decoding and encoding; and however a decoder dies of it, the client
+ * learns that the picture is to blame.
  */
 #ifndef IMAGE_H
 #define IMAGE_H

@@ -27,6 +27,7 @@ enum picture_exit {
 	PICTURE_MADE = 0,
 	PICTURE_UNREADABLE = 10,	/* cut short, damaged, or not what it begins like */
 	PICTURE_TOO_MANY_PIXELS = 11,
+	PICTURE_TOO_MUCH = 12,		/* wants more memory than it may have */
 	PICTURE_BROKEN = 70		/* the program or its surroundings, not the picture */
 };
 

@@ -16,29 +16,52 @@ const text = (s) => Buffer.from(s, 'latin1');
  * them; `kind` is the colour type.
  */
 export const GREY = 0, RGB = 2, PALETTE = 3, RGBA = 6;
-const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
 export const chunk = (type, data = Buffer.alloc(0)) => {
 	const body = Buffer.concat([text(type), data]);
 	return Buffer.concat([be32(data.length), body, be32(crc32(body))]);
 };
 
+/* With the right checksums again after something has been changed, as far as its
+ * chunks can be told apart. */
+export function rechecked(bytes) {
+	for (let at = 8; at + 12 <= bytes.length; at += 12 + bytes.readUInt32BE(at)) {
+		const end = at + 8 + bytes.readUInt32BE(at);
+		if (end + 4 > bytes.length)
+			break;
+		bytes.writeUInt32BE(crc32(bytes.subarray(at + 4, end)), end);
+	}
+	return bytes;
+}
+
 export const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 export const header = (width, height, { kind = RGB, depth = 8, interlaced = 0 } = {}) =>
 	chunk('IHDR', Buffer.concat([be32(width, height), Buffer.from([depth, kind, 0, 0, interlaced])]));
 
-export function png(width, height, pixel, { kind = RGB, depth = 8, chunks = [] } = {}) {
-	const bytes = depth / 8 * CHANNELS[kind];
-	const rows = Buffer.alloc((width * bytes + 1) * height);
+const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
+const passes = (interlaced) => interlaced ? ADAM7 : [[0, 0, 1, 1]];
 
-	for (let y = 0, at = 0; y < height; y++) {
-		at++;
-		for (let x = 0; x < width; x++)
-			for (const sample of [pixel(x, y)].flat())
-				at = depth === 16 ? rows.writeUInt16BE(sample, at) : rows.writeUInt8(sample, at);
-	}
-	return Buffer.concat([PNG_SIGNATURE, header(width, height, { kind, depth }), ...chunks,
-		chunk('IDAT', deflateSync(rows, { level: 1 })), chunk('IEND')]);
+/* Samples as the depth has them, packed from the left. */
+function row(samples, depth) {
+	if (depth >= 8)
+		return depth === 16 ? be16(...samples) : Buffer.from(samples);
+	const bytes = Buffer.alloc(Math.ceil(samples.length * depth / 8));
+	samples.forEach((sample, i) => { bytes[i * depth >> 3] |= sample << 8 - depth - i * depth % 8; });
+	return bytes;
+}
+
+export function png(width, height, pixel, { kind = RGB, depth = 8, chunks = [], after = [], interlaced = false } = {}) {
+	const rows = [];
+
+	for (const [left, top, across, down] of passes(interlaced))
+		for (let y = top; y < height && left < width; y += down) {
+			const samples = [];
+			for (let x = left; x < width; x += across)
+				samples.push(...[pixel(x, y)].flat());
+			rows.push(Buffer.from([0]), row(samples, depth));
+		}
+	return Buffer.concat([PNG_SIGNATURE, header(width, height, { kind, depth, interlaced: Number(interlaced) }), ...chunks,
+		chunk('IDAT', deflateSync(Buffer.concat(rows), { level: 1 })), ...after, chunk('IEND')]);
 }
 
 export const plain = (width, height, colour = [200, 30, 30], options) =>
@@ -52,10 +75,8 @@ export function unlike(width = 32, height = 24) {
 
 /* A black PNG that unpacks to very much more than it is; interlaced, all of it
  * is needed at once. */
-const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 export function bomb(width, height, { interlaced = false } = {}) {
-	const passes = interlaced ? ADAM7 : [[0, 0, 1, 1]];
-	const size = passes.map(([x, y, dx, dy]) => (Math.ceil((width - x) / dx) + 1) * Math.ceil((height - y) / dy))
+	const size = passes(interlaced).map(([x, y, dx, dy]) => (Math.ceil((width - x) / dx) + 1) * Math.ceil((height - y) / dy))
 		.reduce((a, b) => a + b);
 
 	return Buffer.concat([PNG_SIGNATURE, header(width, height, { kind: GREY, interlaced: Number(interlaced) }),
@@ -65,14 +86,14 @@ export function bomb(width, height, { interlaced = false } = {}) {
 /*
  * JPEG, of blocks of 8 x 8 pixels that are of one colour each: only DC
  * coefficients.  `block(x, y)` answers one sample a component; `adobe` is the
- * transform that an Adobe segment names.
+ * transform that an Adobe segment names.  A progressive one ends after those.
  */
 export const segment = (marker, ...data) => {
 	const body = Buffer.concat(data);
 	return Buffer.concat([Buffer.from([0xff, marker]), be16(body.length + 2), body]);
 };
 
-function scan(columns, rows, components, block) {
+function scan(columns, rows, components, block, progressive) {
 	/* Table K.3: how many bits follow.  The one AC code there is, "0", ends a block. */
 	const codes = ['00', '010', '011', '100', '101', '110', '1110', '11110', '111110', '1111110', '11111110', '111111110'];
 	const before = Array(components).fill(0);
@@ -88,7 +109,7 @@ function scan(columns, rows, components, block) {
 				bits += codes[size];
 				if (size > 0)
 					bits += (difference > 0 ? difference : difference + 2 ** size - 1).toString(2).padStart(size, '0');
-				bits += '0';
+				bits += progressive ? '' : '0';
 			});
 	bits = bits.padEnd(Math.ceil(bits.length / 8) * 8, '1');
 	for (let i = 0; i < bits.length; i += 8) {
@@ -99,20 +120,20 @@ function scan(columns, rows, components, block) {
 	return Buffer.from(bytes);
 }
 
-export function jpeg(columns, rows, block, { segments = [], adobe } = {}) {
+export function jpeg(columns, rows, block, { segments = [], adobe, progressive = false } = {}) {
 	const components = [block(0, 0)].flat().length;
 	const ids = Array.from({ length: components }, (_, i) => i + 1);
 
 	return Buffer.concat([Buffer.from([0xff, 0xd8]), ...segments,
 		...adobe === undefined ? [] : [segment(0xee, text('Adobe'), be16(100, 0, 0), Buffer.from([adobe]))],
 		segment(0xdb, Buffer.from([0]), Buffer.alloc(64, 8)),
-		segment(0xc0, Buffer.from([8]), be16(rows * 8, columns * 8), Buffer.from([components]),
+		segment(progressive ? 0xc2 : 0xc0, Buffer.from([8]), be16(rows * 8, columns * 8), Buffer.from([components]),
 		    ...ids.map((id) => Buffer.from([id, 0x11, 0]))),
 		segment(0xc4, Buffer.from([0x00, 0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]),
 		    Buffer.from([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])),
 		segment(0xc4, Buffer.from([0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Buffer.from([0])),
-		segment(0xda, Buffer.from([components]), ...ids.map((id) => Buffer.from([id, 0])), Buffer.from([0, 63, 0])),
-		scan(columns, rows, components, block), Buffer.from([0xff, 0xd9])]);
+		segment(0xda, Buffer.from([components]), ...ids.map((id) => Buffer.from([id, 0])), Buffer.from([0, progressive ? 0 : 63, 0])),
+		scan(columns, rows, components, block, progressive), Buffer.from([0xff, 0xd9])]);
 }
 
 export function ycc([r, g, b]) {
@@ -137,40 +158,62 @@ export const xmp = (secret) => segment(0xe1, text('http://ns.adobe.com/xap/1.0/\
 export const iptc = (secret) => segment(0xed, text('Photoshop 3.0\x008BIM\x04\x04\0\0'), be32(secret.length), text(secret));
 export const comment = (secret) => segment(0xfe, text(secret));
 
-/* A colour profile that takes sRGB's red for green and the other way round. */
-export function swappedProfile(secret) {
-	const s15 = (...numbers) => be32(...numbers.map((n) => Math.round(n * 65536) | 0));
-	const xyz = (...values) => Buffer.concat([text('XYZ '), be32(0), s15(...values)]);
-	const curve = Buffer.concat([text('curv'), be32(0, 1), be16(Math.round(2.2 * 256)), be16(0)]);
-	const tags = {
+/*
+ * Colour profiles, of version 2.
+ */
+const s15 = (...numbers) => be32(...numbers.map((n) => Math.round(n * 65536) | 0));
+const xyz = (...values) => Buffer.concat([text('XYZ '), be32(0), s15(...values)]);
+const gamma = (n) => Buffer.concat([text('curv'), be32(0, 1), be16(Math.round(n * 256)), be16(0)]);
+
+function profile(kind, space, connection, secret, tags) {
+	const all = {
 		desc: Buffer.concat([text('desc'), be32(0, secret.length + 1), text(`${secret}\0`), Buffer.alloc(78)]),
 		cprt: Buffer.concat([text('text'), be32(0), text(`${secret}\0`)]),
-		wtpt: xyz(0.9642, 1, 0.8249),
-		rXYZ: xyz(0.3851, 0.7169, 0.0971), gXYZ: xyz(0.4361, 0.2225, 0.0139), bXYZ: xyz(0.1431, 0.0606, 0.7141),
-		rTRC: curve, gTRC: curve, bTRC: curve,
+		wtpt: xyz(0.9642, 1, 0.8249), ...tags,
 	};
-	const names = Object.keys(tags);
+	const names = Object.keys(all);
 	let at = 128 + 4 + names.length * 12;
 	const table = [be32(names.length)];
 	const data = [];
 	for (const name of names) {
-		const padded = Buffer.concat([tags[name], Buffer.alloc((4 - tags[name].length % 4) % 4)]);
-		table.push(text(name), be32(at, tags[name].length));
+		const padded = Buffer.concat([all[name], Buffer.alloc((4 - all[name].length % 4) % 4)]);
+		table.push(text(name), be32(at, all[name].length));
 		data.push(padded);
 		at += padded.length;
 	}
 	const head = Buffer.alloc(128);
 	head.writeUInt32BE(at);
 	head.writeUInt32BE(0x02100000, 8);
-	head.write('mntrRGB XYZ ', 12, 'latin1');
+	head.write(`${kind}${space}${connection}`, 12, 'latin1');
 	be16(2026, 11, 26, 0, 0, 0).copy(head, 24);
 	head.write('acsp', 36, 'latin1');
 	s15(0.9642, 1, 0.8249).copy(head, 68);
 	return Buffer.concat([head, ...table, ...data]);
 }
 
-export const icc = (profile) => segment(0xe2, text('ICC_PROFILE\0'), Buffer.from([1, 1]), profile);
-export const iccp = (profile) => chunk('iCCP', Buffer.concat([text('p\0\0'), deflateSync(profile)]));
+/* Takes sRGB's red for green and the other way round. */
+export const swappedProfile = (secret) => profile('mntr', 'RGB ', 'XYZ ', secret, {
+	rXYZ: xyz(0.3851, 0.7169, 0.0971), gXYZ: xyz(0.4361, 0.2225, 0.0139), bXYZ: xyz(0.1431, 0.0606, 0.7141),
+	rTRC: gamma(2.2), gTRC: gamma(2.2), bTRC: gamma(2.2),
+});
+
+/* Of grey that is as bright as its number says, not as it looks. */
+export const linearGrey = (secret) => profile('mntr', 'GRAY', 'XYZ ', secret, { kTRC: gamma(1) });
+
+/* Of a printer whose inks are all yellow, but for the key. */
+export function yellowInks(secret) {
+	const straight = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+	const lab = ([l, a, b]) => [Math.round(l * 2.55), a + 128, b + 128];
+	const paper = lab([100, 0, 0]), yellow = lab([90, -5, 85]), black = lab([5, 0, 0]);
+	const grid = Array.from({ length: 16 }, (_, i) => i & 1 ? black : i > 1 ? yellow : paper).flat();
+	return profile('prtr', 'CMYK', 'Lab ', secret, {
+		A2B0: Buffer.concat([text('mft1'), be32(0), Buffer.from([4, 3, 2, 0]), s15(1, 0, 0, 0, 1, 0, 0, 0, 1),
+			...Array(4).fill(straight), Buffer.from(grid), ...Array(3).fill(straight)]),
+	});
+}
+
+export const icc = (bytes) => segment(0xe2, text('ICC_PROFILE\0'), Buffer.from([1, 1]), bytes);
+export const iccp = (bytes) => chunk('iCCP', Buffer.concat([text('p\0\0'), deflateSync(bytes)]));
 
 /*
  * WebP without loss, of one colour: five Huffman codes of one symbol each, so
@@ -178,7 +221,7 @@ export const iccp = (profile) => chunk('iCCP', Buffer.concat([text('p\0\0'), def
  */
 const riff = (type, data) => Buffer.concat([text(type), le32(data.length), data, Buffer.alloc(data.length % 2)]);
 
-function vp8l(width, height, [r, g, b]) {
+function vp8l(width, height, [r, g, b, alpha = 255]) {
 	let bits = '';
 	const put = (value, count) => {
 		for (let i = 0; i < count; i++)
@@ -186,9 +229,10 @@ function vp8l(width, height, [r, g, b]) {
 	};
 	put(width - 1, 14);
 	put(height - 1, 14);
-	put(0, 1 + 3);			/* no alpha; version */
+	put(Number(alpha < 255), 1);	/* is there alpha? */
+	put(0, 3);			/* version */
 	put(0, 1 + 1 + 1);		/* no transform, no colour cache, no meta codes */
-	for (const symbol of [g, r, b, 255]) {
+	for (const symbol of [g, r, b, alpha]) {
 		put(1, 1);		/* a simple code ... */
 		put(0, 1);		/* ... of one symbol ... */
 		put(1, 1);		/* ... of eight bits */
@@ -204,12 +248,23 @@ const file = (...chunks) => riff('RIFF', Buffer.concat([text('WEBP'), ...chunks]
 export const webp = (width, height, colour = [30, 30, 200]) => file(vp8l(width, height, colour));
 
 const le24 = (n) => Buffer.from([n & 255, n >> 8 & 255, n >> 16 & 255]);
-export function animation(width, height, colours) {
-	return file(
-		riff('VP8X', Buffer.concat([Buffer.from([0x02, 0, 0, 0]), le24(width - 1), le24(height - 1)])),
-		riff('ANIM', Buffer.alloc(6)),
-		...colours.map((colour) => riff('ANMF', Buffer.concat([le24(0), le24(0), le24(width - 1), le24(height - 1),
-			le24(100), Buffer.from([0]), vp8l(width, height, colour)]))));
+const ALPHA = 0x10, ICC = 0x20, EXIF = 0x08, MOVING = 0x02;
+const extended = (flags, width, height) =>
+	riff('VP8X', Buffer.concat([Buffer.from([flags, 0, 0, 0]), le24(width - 1), le24(height - 1)]));
+
+/* With a profile, or what a camera says: the TIFF that exif() has in it. */
+export const webpWith = (width, height, colour, { profile: bytes, camera }) => file(
+	extended((bytes ? ICC : 0) | (camera ? EXIF : 0), width, height),
+	...bytes ? [riff('ICCP', bytes)] : [], vp8l(width, height, colour), ...camera ? [riff('EXIF', camera)] : []);
+
+/* Frames of one colour each; [left, top, right, bottom] is what the first of them covers. */
+export function animation(width, height, colours, [left, top, right, bottom] = [0, 0, width, height]) {
+	return file(extended(MOVING | ALPHA, width, height), riff('ANIM', Buffer.alloc(6)),
+		...colours.map((colour, i) => {
+			const [x, y, w, h] = i === 0 ? [left, top, right - left, bottom - top] : [0, 0, width, height];
+			return riff('ANMF', Buffer.concat([le24(x / 2), le24(y / 2), le24(w - 1), le24(h - 1),
+				le24(100), Buffer.from([0]), vp8l(w, h, colour)]));
+		}));
 }
 
 /* [[marker, bytes], ...] up to the scan. */
