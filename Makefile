@@ -27,9 +27,11 @@ CODECS	 = libjpeg libpng libwebp libwebpdemux lcms2
 $(B)/shared/programs/picture.o $(B)/shared/programs/picture/%.o: PKG_CFLAGS += $(shell pkg-config --cflags $(CODECS) 2>/dev/null)
 $(B)/tools/picture: MORE_LIBS := $(shell pkg-config --libs $(CODECS) 2>/dev/null)
 
-RUNTIME	:= $(wildcard runtime/*.c)
-SHARED	:= $(wildcard shared/*.c)
-ENDPOINTS := $(wildcard functions/*/*.c)
+# Sorted, for the order that wildcard has is of the locale, and settings are told
+# in the order they are linked.
+RUNTIME	:= $(sort $(wildcard runtime/*.c))
+SHARED	:= $(sort $(wildcard shared/*.c))
+ENDPOINTS := $(sort $(wildcard functions/*/*.c))
 SINGLE	:= $(filter-out $(wildcard functions/*-sim/*.c),$(ENDPOINTS))
 PACKED	:= $(patsubst functions/%/,%,$(sort $(dir $(wildcard functions/*-sim/*.c))))
 TOOLS	:= $(wildcard runtime/programs/*.c shared/programs/*.c schema/*.c)
@@ -57,7 +59,7 @@ $(call binary,$(1)): $(1:%.c=$(B)/%.o) $(B)/runtime/main.o $(B)/libsouk.a
 endef
 $(foreach s,$(SINGLE),$(eval $(call link_single,$(s))))
 define link_packed
-$(B)/bin/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard functions/$(1)/*.c)) $(B)/runtime/main.o $(B)/libsouk.a
+$(B)/bin/$(1): $(patsubst %.c,$(B)/%.o,$(sort $(wildcard functions/$(1)/*.c))) $(B)/runtime/main.o $(B)/libsouk.a
 endef
 $(foreach s,$(PACKED),$(eval $(call link_packed,$(s))))
 $(PROGRAMS):
@@ -117,7 +119,7 @@ record	 = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '
 $(B)/flags: FORCE
 	$(call record,$(COMPILE))
 $(B)/sources: FORCE
-	$(call record,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(wildcard shared/mail/*))
+	$(call record,$(RUNTIME) $(SHARED) $(ENDPOINTS) $(sort $(wildcard shared/mail/*)))
 $(B)/libsouk.a $(PROGRAMS): $(B)/sources
 
 # Every declaration, checked by each binary itself.
@@ -168,7 +170,7 @@ FAULTY	 = B=build/faults FAULTS=1
 FUZZING	 = B=build/fuzz CC="$(FUZZ_CC)" SANITIZE=fuzzer-no-link,address,undefined
 STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
 test: ## install what is missing, build, and run every test
-	@deploy/local/install build run test monitoring machine
+	@deploy/local/install build run test monitoring containers machine
 	@$(MAKE) --no-print-directory -j$(CORES) tests
 	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
 	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests

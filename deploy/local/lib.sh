@@ -8,6 +8,8 @@
 REPO=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
 ME=${0##*/}
 PATH=$PATH:/usr/sbin:/sbin
+# Elsewhere letters have another order, and i another capital.
+export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034 # with-stack gives it back
 CALLERS_UMASK=$(umask)
 umask 077
