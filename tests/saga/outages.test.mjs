@@ -25,7 +25,7 @@ async function refusesAtOnce(ask) {
 		const answer = await ask();
 		assert.equal(answer.status, 503, answer.text);
 		assert.equal(answer.json.code, 'unavailable');
-		assert.ok(Date.now() - start < 2000, `503 took ${Date.now() - start} ms`);
+		assert.ok(Date.now() - start < 10000, `503 took ${Date.now() - start} ms`);
 	}
 }
 

@@ -117,7 +117,7 @@ export async function fault(t, settings) {
 	return JSON.parse(text);
 }
 
-export async function until(what, test, patience = 15000) {
+export async function until(what, test, patience = 60000) {
 	const end = Date.now() + patience;
 
 	for (;;) {
