@@ -33,6 +33,8 @@ def secret_of($context):
 		SERVICE_TOKEN: {name: "souk-service", key: "token", served: true},
 		STRIPE_SECRET_KEY: {name: "souk-stripe", key: "secret-key"},
 		STRIPE_WEBHOOK_SECRET: {name: "souk-stripe-webhook", key: "secret"},
+		OTEL_EXPORTER_OTLP_HEADERS: {name: "souk-traces", key: "headers", optional: true},
+		OTEL_EXPORTER_OTLP_TRACES_HEADERS: {name: "souk-traces", key: "traces-headers", optional: true},
 		SMTP_URL: {name: "souk-smtp", key: "url", optional: true},
 		S3_ACCESS_KEY: {name: "souk-s3", key: "access-key", optional: true},
 		S3_SECRET_KEY: {name: "souk-s3", key: "secret-key", optional: true}

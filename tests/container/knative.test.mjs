@@ -23,9 +23,10 @@ import { built, root, scratch } from './podman.mjs';
 
 const FLOW = ['auth-register', 'auth-login', 'catalog-list', 'orders-place', 'orders-get', 'payments-webhook'];
 const CRON = 'cron-payments_reconcile';
-/* Every name in the manifests that a pod looks up. */
-const HOSTS = { 'souk-postgres-rw': '127.77.0.1', 'souk-valkey': '127.77.0.2', 'stripe-sim': '127.77.0.3', gateway: '127.77.0.4',
-	'kourier-internal.kourier-system.svc.cluster.local': '127.77.0.5' };
+/* Every name in the manifests that a pod looks up; addresses that no other run has. */
+const address = (last) => `127.${64 + process.pid % 64}.${(process.pid >> 6) % 256}.${last}`;
+const KOURIER = 'kourier-internal.kourier-system.svc.cluster.local';
+const HOSTS = Object.fromEntries(['souk-postgres-rw', 'souk-valkey', 'stripe-sim', 'gateway', KOURIER].map((name, i) => [name, address(i + 1)]));
 const PORT = 80;
 const ending = [];
 const started = new Map();
@@ -73,7 +74,7 @@ async function startPostgres() {
 async function serves(host, to) {
 	const server = http.createServer(async (incoming, outgoing) => {
 		const port = await to(incoming.headers.host);
-		const headers = { ...incoming.headers, 'x-forwarded-for': [incoming.headers['x-forwarded-for'], '127.77.0.5'].filter(Boolean).join(', ') };
+		const headers = { ...incoming.headers, 'x-forwarded-for': [incoming.headers['x-forwarded-for'], HOSTS[KOURIER]].filter(Boolean).join(', ') };
 		const upstream = http.request({ port, method: incoming.method, path: incoming.url, headers, agent: false }, (answer) => {
 			outgoing.writeHead(answer.statusCode, answer.headers);
 			answer.pipe(outgoing);
@@ -118,7 +119,7 @@ test('the Job makes roles and schema, and registers the webhook', () => cluster.
 test('the gateway has goods, and everything that serves answers its probes', async () => {
 	const simulator = await cluster.serve(cluster.find('Deployment', 'stripe-sim'));
 	await serves('stripe-sim', () => simulator.port);
-	await serves('kourier-internal.kourier-system.svc.cluster.local', functionAt);
+	await serves(KOURIER, functionAt);
 	gateway = await cluster.serve(cluster.find('Deployment', 'gateway'));
 	await serves('gateway', () => gateway.port);
 	Object.assign(process.env, { SOUK_URL: gateway.base, SIM_URL: simulator.base,
