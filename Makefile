@@ -170,7 +170,7 @@ FAULTY	 = B=build/faults FAULTS=1
 FUZZING	 = B=build/fuzz CC="$(FUZZ_CC)" SANITIZE=fuzzer-no-link,address,undefined
 STACK	 = deploy/local/with-stack --bin $(1)/bin --tools $(1)/tools
 test: ## install what is missing, build, and run every test
-	@deploy/local/install build run test monitoring containers machine
+	@deploy/local/install build run test monitoring containers machine definitions
 	@$(MAKE) --no-print-directory -j$(CORES) tests
 	@$(MAKE) --no-print-directory -j$(CORES) B=build/clang CC=clang tests
 	@$(MAKE) --no-print-directory -j$(CORES) $(ASAN) tests

