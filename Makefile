@@ -160,7 +160,7 @@ restore: ## FROM=DIR, a backup, into an empty stack; AT="2026-11-26 18:00Z" of a
 rotate-keys: ## sign access tokens with a new key; nobody is signed out
 	@deploy/local/rotate-keys
 
-tests: all $(TESTS) ## build the tests too
+tests: all $(TESTS) $(BENCHES) ## build the tests too, and the bench
 # Both compilers, what is derived, every statement, every test; then the suite
 # once more under the sanitizers, in a build that can be told where to die; then
 # every fuzz target for a minute.
@@ -201,7 +201,7 @@ oversell: all ## N=100000 checkouts over a few units, late payments and all
 	@deploy/local/install test
 	@N=$(or $(N),100000) API_JSON=build/api.json $(call STACK,build) -- \
 	    node --test-reporter tap tests/oversell/oversell.test.mjs
-bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jobs overload churn"
+bench: all $(BENCHES) ## measure, as ratios in one run; PARTS="rates recovery jobs overload churn", or --quick
 	@deploy/local/install test
 	@tests/bench/run $(PARTS)
 bench-scale: all ## lists and searches at 1,000, 100,000 and 1,000,000 products

@@ -128,6 +128,13 @@ tag_key(struct req *rq, const char *tag)
 	return fmt(rq, "tag:%s", tag);
 }
 
+/* Whoever answers there is not always Redis. */
+static bool
+is_list(const redisReply *r, int n)
+{
+	return r->type == REDIS_REPLY_ARRAY && r->elements == (size_t)n;
+}
+
 /* values: what ask_values() asked for, in its order. */
 static void
 read_values(struct req *rq, struct guard *g, const redisReply *values, bool session,
@@ -218,9 +225,11 @@ guard_ask(struct req *rq, struct guard *g)
 	    cache && kept == NULL ? cache_key(rq) : NULL);
 	if (claims.count > 0 || values)
 		up = redis_fly(rq, &f);
+	values = values && up && is_list(f.replies[claims.count > 0],
+	    (rq->session != NULL) + (cache ? 1 + (kept == NULL) : 0));
 	/* The connection is free for other use while these are read. */
 	limits_read(rq, &claims, up && claims.count > 0 ? f.replies[0] : NULL);
-	if (up && values)
+	if (values)
 		read_values(rq, g, f.replies[claims.count > 0], rq->session != NULL,
 		    cache, kept);
 	redis_flight_end(&f);

@@ -14,6 +14,7 @@
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 static enum level least = LOG_INFO;
 static const char *program = "souk";
+static int out = STDERR_FILENO;
 
 static void
 put(struct log_text *t, const char *s, size_t n)
@@ -142,8 +143,14 @@ log_end(struct log_text *t)
 
 	t->bytes[t->length++] = '}';
 	t->bytes[t->length++] = '\n';
-	written = write(STDERR_FILENO, t->bytes, t->length);
+	written = write(out, t->bytes, t->length);
 	(void)written;		/* nowhere to report a log that cannot be written */
+}
+
+void
+log_to(int fd)
+{
+	out = fd;
 }
 
 bool

@@ -11,6 +11,7 @@ enum { LOG_VALUE = 1024 };
 struct log_text { size_t length; char bytes[16 << 10]; };
 
 bool	 log_open(const char *program, const char *least_level);
+void	 log_to(int fd);		/* and not to stderr */
 bool	 log_wants(enum level);
 void	 log_begin(struct log_text *, enum level);
 void	 log_put(struct log_text *, const char *key, const char *value);

@@ -2,18 +2,32 @@
 #include "span.h"
 #include "trace.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
+/* As many as the kernel gives without ever being interrupted. */
+static unsigned char pool[256];
+static size_t left;
+
+/* A worker that is forked from a master who has answered, too (those it turned
+ * away), must not give out what the master or another one does. */
+static void
+forget_pool(void)
+{
+	left = 0;
+}
+
 /* Random bytes, fetched for many requests at once. */
 static void
 random_bytes(unsigned char *out, size_t n)
 {
-	static unsigned char pool[512];
-	static size_t left;
+	static bool watched;
 
+	if (!watched)
+		watched = pthread_atfork(NULL, NULL, forget_pool) == 0;
 	if (left < n) {
 		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool))
 			log_line(LOG_ERROR, "getrandom failed", NULL);

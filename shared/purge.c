@@ -3,7 +3,7 @@
 enum { BATCH = 1000, BATCHES = 200, SECONDS = 20, MAX_KINDS = 8 };
 
 struct status
-purge_in_batches(struct req *rq, const struct query *batch, const char *const *kinds)
+purge_in_batches(struct req *rq, purge_batch *purge, const char *const *kinds)
 {
 	uint64_t deadline = now_us() + SECONDS * UINT64_C(1000000);
 	int64_t gone[MAX_KINDS] = { 0 };
@@ -11,7 +11,7 @@ purge_in_batches(struct req *rq, const struct query *batch, const char *const *k
 	bool more = true;
 
 	for (int i = 0; i < BATCHES && more && now_us() < deadline && !req_failed(rq); i++) {
-		const struct row *row = db_one(rq, batch, text(rq, BATCH));
+		const struct row *row = purge(rq, text(rq, BATCH));
 
 		more = false;
 		for (int k = 0; kinds[k] != NULL; k++) {

@@ -8,12 +8,12 @@
 #include "fn.h"
 
 /*
- * Runs the query, whose argument is the most rows to delete of each kind,
- * until it deletes less, the time is over or enough is deleted.  It answers a
- * row with a count for each kind; the answer is their sums, and whether there
- * is more.  The endpoint is COMMIT_EACH.
+ * Deletes batch after batch, until one is less than `most` of each kind, the time
+ * is over or enough is deleted.  A batch tells in a row how many there were of each
+ * kind; the answer is their sums, and whether there is more.  The endpoint is
+ * COMMIT_EACH.
  */
-struct status	 purge_in_batches(struct req *, const struct query *,
-		    const char *const *kinds);
+typedef const struct row *purge_batch(struct req *, const char *most);
+struct status	 purge_in_batches(struct req *, purge_batch *, const char *const *kinds);
 
 #endif

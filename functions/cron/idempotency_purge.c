@@ -26,10 +26,16 @@ ENDPOINT(purge_idempotency) = {
 		OUT(more, BOOL, "Whether some are left for the next run", .example = "false")),
 };
 
+static const struct row *
+purge_batch_of(struct req *rq, const char *most)
+{
+	return db_one(rq, &purge, most);
+}
+
 static struct status
 purge_idempotency(struct req *rq)
 {
 	static const char *const kinds[] = { "keys", NULL };
 
-	return purge_in_batches(rq, &purge, kinds);
+	return purge_in_batches(rq, purge_batch_of, kinds);
 }

@@ -29,10 +29,16 @@ ENDPOINT(purge_tokens) = {
 		    .example = "false")),
 };
 
+static const struct row *
+purge_batch_of(struct req *rq, const char *most)
+{
+	return db_one(rq, &purge, most);
+}
+
 static struct status
 purge_tokens(struct req *rq)
 {
 	static const char *const kinds[] = { "refresh_tokens", "sessions", "email_tokens", NULL };
 
-	return purge_in_batches(rq, &purge, kinds);
+	return purge_in_batches(rq, purge_batch_of, kinds);
 }

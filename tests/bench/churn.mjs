@@ -17,10 +17,11 @@ import { always } from '../lib/invariants.mjs';
 import { raw, rows, run, value } from '../lib/sql.mjs';
 import { until } from '../lib/wait.mjs';
 import { pgbench } from './load.mjs';
+import { asked } from './size.mjs';
 import { table } from './table.mjs';
 
-const CUSTOMERS = Number(process.env.CUSTOMERS ?? 4000);
-const DAYS = Number(process.env.DAYS ?? 4);
+const CUSTOMERS = asked('CUSTOMERS', 4000, 64);
+const DAYS = asked('DAYS', 4, 2);
 const CLIENTS = 4, SLICES = 8;
 const here = dirname(fileURLToPath(import.meta.url));
 const say = (text) => console.error(`bench: ${text}`);

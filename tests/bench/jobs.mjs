@@ -18,14 +18,15 @@ import { mainPid, processes } from '../lib/stack.mjs';
 import { until } from '../lib/wait.mjs';
 import { pgbench } from './load.mjs';
 import { children, cpu, everybody } from './processes.mjs';
+import { asked, sized } from './size.mjs';
 import { environmentOf } from './stage.mjs';
 import { placeStalled } from './stalled.mjs';
 import { median, table } from './table.mjs';
 import { signIn } from './turns.mjs';
 
-const JOBS = Number(process.env.JOBS ?? 5000);
-const PICKUPS = Number(process.env.PICKUPS ?? 30);
-const SECONDS = 5, QUEUED = 20000;
+const JOBS = asked('JOBS', 5000, 40);
+const PICKUPS = asked('PICKUPS', 30, 2);
+const SECONDS = sized(5, 1), QUEUED = sized(20000, 8000);
 const say = (text) => console.error(`bench: ${text}`);
 const left = (kind) => value`SELECT count(*) FROM ops.job WHERE kind = ${kind} AND state IN ('waiting', 'running')`;
 
@@ -82,7 +83,7 @@ async function pickUps(what, once) {
 
 	say(`${PICKUPS} ${what}`);
 	for (let i = 0; i < PICKUPS; i++) {
-		await pause(200 + Math.random() * 2300);
+		await pause(200 + Math.random() * sized(2300, 0));
 		each.push(await once());
 	}
 	each.sort((a, b) => a - b);

@@ -9,12 +9,13 @@ import http from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { call } from '../lib/client.mjs';
 import * as sql from '../lib/sql.mjs';
+import { asked, sized } from './size.mjs';
 import { setStage } from './stage.mjs';
 import { wrk } from './load.mjs';
 import { table } from './table.mjs';
 import { signIn } from './turns.mjs';
 
-const SECONDS = Number(process.env.SECONDS ?? 8);
+const SECONDS = asked('SECONDS', 8, 1);
 const PATIENCE_MS = 2000;		/* of a client; then it hangs up */
 const say = (text) => console.error(`bench: ${text}`);
 
@@ -74,8 +75,8 @@ function figures({ sent, told }) {
 
 async function compare(what, request) {
 	say(`${what}: capacity`);
-	await wrk(request, { connections: 16, seconds: 2 });
-	const { rate } = await wrk(request, { connections: 16, seconds: 4 });
+	await wrk(request, { connections: 16, seconds: sized(2, 1) });
+	const { rate } = await wrk(request, { connections: 16, seconds: sized(4, 1) });
 	const rows = [];
 	let once1;
 
@@ -84,7 +85,7 @@ async function compare(what, request) {
 		const { goodput, row } = figures(await offer(request, rate * times));
 		once1 ??= goodput;
 		rows.push([`${what}, ${times} x`, ...row, `${(goodput / once1 * 100).toFixed(0)} %`]);
-		await pause(1000);
+		await pause(sized(1000, 100));
 	}
 	return rows;
 }

@@ -15,11 +15,12 @@ import { confirm } from '../lib/simulator.mjs';
 import { clearFaults, fault } from '../lib/faults.mjs';
 import { parallel, until } from '../lib/wait.mjs';
 import { children, cpu, everybody } from './processes.mjs';
+import { asked } from './size.mjs';
 import { placeStalled } from './stalled.mjs';
 import { table } from './table.mjs';
 import { signIn } from './turns.mjs';
 
-const SAGAS = Number(process.env.SAGAS ?? 10000);
+const SAGAS = asked('SAGAS', 10000, 40);
 const say = (text) => console.error(`bench: ${text}`);
 const pidsOf = (name) => processes(name).map(({ pid }) => pid);
 const whose = {

@@ -7,6 +7,7 @@
  * by what was measured.
  */
 import { cpu, everybody } from './processes.mjs';
+import { sized } from './size.mjs';
 import { median } from './table.mjs';
 
 const total = (spent) => Object.values(spent).reduce((sum, us) => sum + us, 0);
@@ -39,7 +40,7 @@ async function take({ run, pays }) {
 export async function goRound(turns, rounds, say) {
 	const results = Object.fromEntries(Object.keys(turns).map((name) => [name, []]));
 
-	for (let round = 0; round <= rounds; round++) {
+	for (let round = sized(0, 1); round <= rounds; round++) {
 		say(round === 0 ? 'warming up' : `round ${round} of ${rounds}`);
 		for (const [name, turn] of Object.entries(turns)) {
 			await turn.before?.();

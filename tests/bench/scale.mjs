@@ -13,12 +13,13 @@ import { need } from '../lib/env.mjs';
 import { raw, run, value } from '../lib/sql.mjs';
 import { stopRedis } from '../lib/stack.mjs';
 import { execute, wrk } from './load.mjs';
+import { asked, quick, sized } from './size.mjs';
 import { table } from './table.mjs';
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 
-const sizes = (process.env.SIZES ?? '1000 100000 1000000').split(' ').map(Number);
-const seconds = Number(process.env.SECONDS ?? 5);
+const sizes = (process.env.SIZES ?? sized('1000 100000 1000000', '500')).split(' ').map(Number);
+const seconds = asked('SECONDS', 5, 1);
 const connections = Number(process.env.CLIENTS ?? 16);
 const only = new RegExp(process.env.CASES ?? '');
 const PAGE = 20, DEEP = 10000;
@@ -112,7 +113,8 @@ for (const size of sizes) {
 	await fill(size);
 	const list = await cases();
 	for (const { name, path, ...rest } of list) {
-		await wrk({ url: need('SOUK_URL'), path }, { connections, seconds: 1 });
+		if (!quick)
+			await wrk({ url: need('SOUK_URL'), path }, { connections, seconds: 1 });
 		const found = await wrk({ url: need('SOUK_URL'), path }, { connections, seconds });
 		const plain = name.replace(/page \d+ by/, 'deep by');
 		say(`${name}: p50 ${ms(found.p50)} p99 ${ms(found.p99)} ms, ${Math.round(found.rate)}/s, ${found.failed} failed`);

@@ -13,8 +13,6 @@
  */
 #include "fuzz.h"
 
-#include "log.h"
-
 #include "../../runtime/fastcgi.c"
 
 enum { MOST_SENT = 64 << 10, CANT_MULTIPLEX = 1, LENGTHS = 0x7f7f };

@@ -6,9 +6,11 @@
 #define FUZZ_H
 
 #include "check.h"
+#include "log.h"
 #include "request.h"
 #include "settings.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,11 +83,13 @@ exactly(struct rest r)
 extern bool (*const __start_startups[])(void) __attribute__((weak));
 extern bool (*const __stop_startups[])(void) __attribute__((weak));
 
-/* What main() does before it serves. */
+/* What main() does before it serves.  A line for each refusal would be most of what
+ * a run does; what is wrong with one is said by MUST(). */
 static inline void
 start_up(void)
 {
 	MUST(settings_read());
+	log_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
 	for (bool (*const *at)(void) = __start_startups; at < __stop_startups; at++)
 		MUST((*at)());
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { call, exchange, newAddress } from './client.mjs';
 import { need } from './env.mjs';
 import { ADDRESS, customer, lines, newKey, order, product, seller, stockOf } from './shop.mjs';
-import { stripe } from './simulator.mjs';
+import { tryToConfirm } from './simulator.mjs';
 import { one, rows, run } from './sql.mjs';
 import { until } from './wait.mjs';
 
@@ -120,10 +120,9 @@ export class Story {
 }
 
 /* As a browser pays among ruins: what is not there just then is asked again. */
-function confirmed(intentId, card = 'pm_card_visa') {
+function confirmed(intentId, card) {
 	return until('the card is taken', async () => {
-		const { status, json } = await stripe('POST', `/v1/payment_intents/${intentId}/confirm`,
-		    { payment_method: card, return_url: 'https://shop.example/done' }, { expect: null });
+		const { status, json } = await tryToConfirm(intentId, card);
 		return status === 200 || (status === 400 && json.error.payment_intent?.status === 'succeeded');
 	});
 }

@@ -3,6 +3,11 @@
  */
 #include "fixture.h"
 
+#include "trace.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define TRACE	"0af7651916cd43dd8448eb211c80319c"
 #define SPAN	"b7ad6b7169203331"
 
@@ -163,6 +168,32 @@ a_bad_traceparent_is_ignored(void **state)
 		assert_false(continues(bad[i]));
 }
 
+/* What two of them make next, that come from a process which has made some. */
+static void
+no_two_processes_make_the_same(void **state)
+{
+	char made[3][33];
+	int ends[2];
+
+	(void)state;
+	trace_make_id(made[0], 16);
+	assert_int_equal(pipe(ends), 0);
+	for (int child = 0; child < 2; child++) {
+		if (fork() == 0) {
+			trace_make_id(made[0], 16);
+			_exit(write(ends[1], made[0], 33) == 33 ? 0 : 1);
+		}
+		assert_true(wait(NULL) > 0);
+		assert_int_equal(read(ends[0], made[child], 33), 33);
+	}
+	trace_make_id(made[2], 16);
+	assert_string_not_equal(made[0], made[1]);
+	assert_string_not_equal(made[0], made[2]);
+	assert_string_not_equal(made[1], made[2]);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void
 calls_made_for_it_carry_the_trace_on(void **state)
 {
@@ -183,6 +214,7 @@ main(void)
 		cmocka_unit_test(made_ids_differ_and_sort_by_age),
 		cmocka_unit_test(a_good_traceparent_is_continued),
 		cmocka_unit_test(a_bad_traceparent_is_ignored),
+		cmocka_unit_test(no_two_processes_make_the_same),
 		cmocka_unit_test(calls_made_for_it_carry_the_trace_on),
 	};
 

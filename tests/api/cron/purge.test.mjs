@@ -45,6 +45,21 @@ test('a session stays as long as one of its tokens', async () => {
 	assert.equal(await sessions(who.id), 1);
 });
 
+test('mailed tokens are forgotten an hour after they expire', async () => {
+	const user = await value`SELECT min(id) FROM users.account`;
+	const expired = async (interval) => {
+		const text = newKey();
+		await run`INSERT INTO users.email_token (hash, purpose, user_id, job_id, expires_at)
+		          VALUES (sha256(${text}), 'verify_email', ${user}, 0, now() - ${interval}::interval)`;
+		return () => value`SELECT count(*) FROM users.email_token WHERE hash = sha256(${text})`;
+	};
+	const [old, young] = [await expired('61 minutes'), await expired('59 minutes')];
+
+	await purge(TOKENS);
+	assert.equal(await old(), 0);
+	assert.equal(await young(), 1);
+});
+
 test('keys older than a day go', async () => {
 	const keep = newKey();
 	const drop = newKey();
