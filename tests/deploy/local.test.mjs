@@ -113,3 +113,14 @@ test('definitions are fetched once, again when others are named, and a lack of t
 	assert.equal(install('definitions').stderr, '');
 	assert.deepEqual(readdirSync(crds).sort(), ['.souk-installed', 'a.yaml', 'b.yaml']);
 });
+
+test('what a stack of tests has left behind is removed by the next, even when half of it is gone', () => {
+	const base = path.join(scratch, 'stacks'), left = path.join(base, 'souk-test.left');
+	mkdirSync(left, { recursive: true });
+	for (const folder of [scratch, base])
+		chmodSync(folder, 0o755);	/* Postgres may be another user's */
+	writeFileSync(path.join(left, 'with-stack.pid'), `${spawnSync('true').pid}\n`);
+	const { status, stderr } = spawnSync('deploy/local/with-stack', ['--bin', need('SOUK_BIN'), '--tools', need('SOUK_TOOLS'), '--', 'true'],
+		{ cwd: root, env: { ...process.env, TMPDIR: base }, encoding: 'utf8' });
+	assert.deepEqual([status, stderr, readdirSync(base)], [0, '', []]);
+});
