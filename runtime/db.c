@@ -111,7 +111,7 @@ refused_by_sql(struct req *rq, const PGresult *r)
 	const char *code = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	const char *hint = PQresultErrorField(r, PG_DIAG_MESSAGE_HINT);
 	const char *detail = PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL);
-	enum err e = error_named(code);
+	enum err e = code == NULL ? ERR_NONE : error_named(code);
 
 	if (e == ERR_NONE) {
 		log_line(LOG_ERROR, "SQL raised an unknown refusal", "code", code, NULL);

@@ -16,7 +16,6 @@ SETTING_TEXT(directory, "JWT_PUBLIC_KEYS_DIR", NULL,
 
 enum {
 	MAX_KEYS = 16,
-	LOOK_S = 1,
 	SETTLED_S = 2		/* longer than any file system's clock ticks */
 };
 
@@ -151,10 +150,12 @@ look(void)
 		scan();
 }
 
+/* Once a second, and one that has been before is another, too: a clock that is put
+ * back must not keep a key that is gone. */
 unsigned
 keys_generation(void)
 {
-	if (time(NULL) - looked_at >= LOOK_S)
+	if (time(NULL) != looked_at)
 		look();
 	return generation;
 }

@@ -1,5 +1,6 @@
 #include "otlp_settings.h"
 #include "fn.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,30 +109,6 @@ take_url(const char *name, const char *url, const char *suffix)
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	const char digits[] = "0123456789abcdef", *at = c == '\0' ? NULL : strchr(digits, c | 0x20);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
-/* In place. */
-static void
-decode(char *s)
-{
-	char *to = s;
-
-	for (; *s != '\0'; s++) {
-		int high = *s == '%' ? hex_digit(s[1]) : -1;
-		int low = high < 0 ? -1 : hex_digit(s[2]);
-
-		*to++ = low < 0 ? *s : (char)(high << 4 | low);
-		s += low < 0 ? 0 : 2;
-	}
-	*to = '\0';
-}
-
 static bool
 is_printable(const char *s)
 {
@@ -158,7 +135,7 @@ each_pair(const struct setting *list, bool (*take)(const char *key, const char *
 		if (!good)
 			break;
 		*value++ = '\0';
-		decode(value);
+		percent_decode(value);
 		good = is_printable(pair) && is_printable(value) && take(pair, value);
 	}
 	free(copy);

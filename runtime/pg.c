@@ -86,10 +86,11 @@ static void
 take_notice(void *context, const PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *topic = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
 	(void)context;
-	if (state != NULL && strcmp(state, "SK002") == 0)
-		wake_note(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+	if (state != NULL && topic != NULL && strcmp(state, "SK002") == 0)
+		wake_note(topic);
 }
 
 /* libpq's own connect_timeout counts whole seconds, two at least. */

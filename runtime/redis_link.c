@@ -1,5 +1,6 @@
 #include "redis_link.h"
 #include "fn.h"
+#include "text.h"
 #include "tls.h"
 
 #include <errno.h>
@@ -46,10 +47,23 @@ cut(char *s, char c)
 	return at;
 }
 
+/* host, host:port or [address]:port */
+static void
+take_host(struct place *place, char *s)
+{
+	char *end = *s == '[' ? strchr(s, ']') : NULL, *port;
+
+	place->host = s + (end != NULL);
+	if (end != NULL)
+		*end = '\0';
+	if ((port = cut(end == NULL ? s : end + 1, ':')) != NULL)
+		place->port = atoi(port);
+}
+
 static bool
 take_apart(struct place *place, char *url)
 {
-	char *at, *port;
+	char *at;
 
 	*place = (struct place){ .port = 6379 };
 	if (strncmp(url, "unix://", 7) == 0) {
@@ -65,10 +79,8 @@ take_apart(struct place *place, char *url)
 		place->credentials = url;
 		url = at + 1;
 	}
-	place->host = url;
 	place->database = cut(url, '/');
-	if ((port = cut(url, ':')) != NULL)
-		place->port = atoi(port);
+	take_host(place, url);
 	return true;
 }
 
@@ -185,6 +197,9 @@ sign_in(struct redis_link *l, char *credentials)
 {
 	char *password = cut(credentials, ':');
 
+	percent_decode(credentials);
+	if (password != NULL)
+		percent_decode(password);
 	if (password == NULL || *credentials == '\0')
 		return command(l, 2, (const char *const[]){ "AUTH",
 		    password == NULL ? credentials : password });

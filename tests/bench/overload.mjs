@@ -16,7 +16,7 @@ import { table } from './table.mjs';
 import { signIn } from './turns.mjs';
 
 const SECONDS = asked('SECONDS', 8, 1);
-const PATIENCE_MS = 2000;		/* of a client; then it hangs up */
+const PATIENCE_MS = sized(2000, 500);		/* of a client; then it hangs up */
 const say = (text) => console.error(`bench: ${text}`);
 
 /* One request; what became of it, and after how long. */

@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path';
 
 const sizes = (process.env.SIZES ?? sized('1000 100000 1000000', '500')).split(' ').map(Number);
 const seconds = asked('SECONDS', 5, 1);
-const connections = Number(process.env.CLIENTS ?? 16);
+const connections = asked('CLIENTS', 16, 2);
 const only = new RegExp(process.env.CASES ?? '');
 const PAGE = 20, DEEP = 10000;
 const here = dirname(fileURLToPath(import.meta.url));
@@ -112,14 +112,19 @@ for (const size of sizes) {
 	say(`filling ${size} products`);
 	await fill(size);
 	const list = await cases();
-	for (const { name, path, ...rest } of list) {
+	const measure = async ({ name, path, ...rest }) => {
 		if (!quick)
 			await wrk({ url: need('SOUK_URL'), path }, { connections, seconds: 1 });
 		const found = await wrk({ url: need('SOUK_URL'), path }, { connections, seconds });
 		const plain = name.replace(/page \d+ by/, 'deep by');
 		say(`${name}: p50 ${ms(found.p50)} p99 ${ms(found.p99)} ms, ${Math.round(found.rate)}/s, ${found.failed} failed`);
 		measured.set(plain, { ...measured.get(plain), ...rest, [size]: found });
-	}
+	};
+	if (quick)
+		await Promise.all(list.map(measure));
+	else
+		for (const each of list)
+			await measure(each);
 	if (size === sizes.at(-1) && process.env.PLANS)
 		kept = await plans(list);
 	if (size !== sizes.at(-1))

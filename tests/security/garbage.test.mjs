@@ -76,21 +76,32 @@ const SAYINGS = {
 	'a welcome, and then half a row': [LET_IN, '1\0\0\0\x04D\0\0\0\x40\0\x01'],
 	'a welcome, and then rows that nobody has described': [LET_IN, '1\0\0\0\x04D\0\0\0\x0b\0\x01\0\0\0\x01x'],
 	'a welcome, and then that it is ready': [LET_IN, 'Z\0\0\0\x05I'],
+	'a welcome, and then a notice without its text': [LET_IN, 'N\0\0\0\x0cCSK002\0\0HTTP/1.1 400\r\n\r\n'],
 	'a welcome, and then more columns than bytes': [LET_IN, '1\0\0\0\x04T\0\0\0\x06\x7f\xff'],
 };
 
+/* What a product is to one who asks there. */
+async function productOf(says) {
+	const where = await listening((socket) => {
+		socket.heard = (socket.heard ?? -1) + 1;
+		if (socket.heard < says.length)
+			socket.write(Buffer.from(says[socket.heard], 'latin1'));
+		if (socket.heard === says.length - 1)
+			socket.end();
+	});
+	const { code, stdout, log } = await execute('catalog-get', ['--once', 'GET', `/api/products/${goods.id}`],
+	    { env: { REDIS_URL: null, DATABASE_URL: `postgresql://souk_catalog@${where}/souk?sslmode=disable&gssencmode=disable` } });
+
+	assert.equal(code, 1, `${stdout}${log}`);
+	return JSON.parse(stdout).code;
+}
+
 for (const [what, says] of Object.entries(SAYINGS))
 	test(`${what}: a product is not to be had just now`, async () => {
-		const where = await listening((socket) => {
-			socket.heard = (socket.heard ?? -1) + 1;
-			if (socket.heard < says.length)
-				socket.write(Buffer.from(says[socket.heard], 'latin1'));
-			if (socket.heard === says.length - 1)
-				socket.end();
-		});
-		const { code, stdout, log } = await execute('catalog-get', ['--once', 'GET', `/api/products/${goods.id}`],
-		    { env: { REDIS_URL: null, DATABASE_URL: `postgresql://souk_catalog@${where}/souk?sslmode=disable&gssencmode=disable` } });
-
-		assert.equal(code, 1, `${stdout}${log}`);
-		assert.equal(JSON.parse(stdout).code, 'unavailable', stdout);
+		assert.equal(await productOf(says), 'unavailable');
 	});
+
+test('a refusal of ours that names none is one that we do not know', async () => {
+	const refusal = '1\0\0\0\x04E\0\0\0\x0cCSK000\0\0Z\0\0\0\x05I';
+	assert.equal(await productOf([LET_IN, refusal]), 'internal_error');
+});

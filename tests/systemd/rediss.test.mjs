@@ -63,6 +63,7 @@ test('one whose certificate is for its name or address', async () => {
 	assert.equal(await health(`rediss://:sesame@localhost:${name}`), 'up');
 	assert.equal(await health(`rediss://:sesame@localhost:${name}/2`), 'up');
 	assert.equal(await health(`rediss://default:sesame@127.0.0.1:${address}`), 'up');
+	assert.equal(await health(`rediss://d%65fault:ses%61me@127.0.0.1:${address}`), 'up', 'as a URL has what it may not have');
 	/* As the system says, where nothing else is said. */
 	assert.equal(await health(`rediss://:sesame@localhost:${name}`, { REDIS_CA_FILE: '', SSL_CERT_FILE: join(ours, 'ca.pem') }), 'up');
 	assert.match(await health(`rediss://:sesame@127.0.0.1:${name}`), /IP address mismatch/);

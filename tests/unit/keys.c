@@ -42,6 +42,16 @@ a_removed_key_is_soon_believed_no_more(void **state)
 	clock_now++;
 	assert_false(identifies(token));
 	assert_int_not_equal(keys_generation(), before);
+
+	/* Nor where the clock has been put back. */
+	write_public(third, "third");
+	assert_true(identifies(token));
+	before = keys_generation();
+	remove_public("third");
+	clock_now -= 60;
+	assert_false(identifies(token));
+	assert_int_not_equal(keys_generation(), before);
+	clock_now += 60;
 	assert_true(identifies(make_token(HEADER, CLAIMS(",\"c\":1"), first)));
 	EVP_PKEY_free(third);
 }
