@@ -87,6 +87,19 @@ test('who may sudo has it done by the same command', () => {
 	assert.match(stdout, /^--\nbash\n\/.*\/deploy\/local\/install\n--packages\nbuild\nrun\n$/);
 });
 
+test('a node or a Postgres that is too old is named', () => {
+	const { folder, install } = machine({ node: 'echo v12.22.9', 'dpkg-query': 'for one; do echo "$one installed"; done' });
+	mkdirSync(path.join(folder, 'tests'));
+	writeFileSync(path.join(folder, 'tests/package-lock.json'), '{}');
+	assert.equal(install('test').stderr, `install: the tests want node 18 or newer, and this is v12.22.9: ${folder}/bin/node\n`);
+
+	const { status, stderr } = spawnSync('bash', ['-c', `. deploy/local/lib.sh; . deploy/local/services.sh
+		find() { echo /usr/lib/postgresql/14/bin; }
+		find_programs`], { cwd: root, encoding: 'utf8' });
+	assert.equal(status, 1);
+	assert.equal(stderr, 'bash: PostgreSQL 15 or newer is wanted, and this is 14: /usr/lib/postgresql/14/bin\n');
+});
+
 test('definitions are fetched once, again when others are named, and a lack of them is said', () => {
 	const { folder, install } = machine({});
 	const list = path.join(folder, 'tests/deploy/definitions');
