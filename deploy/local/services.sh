@@ -148,7 +148,8 @@ configure_postgres() {
 	local replication souk_super peer map=stack
 	local all         all        scram-sha-256
 	END
-	for user in "$(id -un)" "$PG_USER"; do
+	# Root too: the suites that are root's ask it of a user's stack.
+	for user in "$(id -un)" "$PG_USER" root; do
 		printf 'stack "%s" souk_super\n' "$user"
 	done | sort -u >"$RUN/pg/pg_ident.conf"
 	[[ $EUID -ne 0 ]] ||

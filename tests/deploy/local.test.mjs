@@ -19,7 +19,7 @@ mkdirSync(path.join(scratch, 'locales'));
 for (const name of locales)
 	execFileSync('localedef', ['-i', name, '-f', 'UTF-8', path.join(scratch, 'locales', `${name}.UTF-8`)]);
 const inLocale = (name) => ({ ...process.env, LOCPATH: path.join(scratch, 'locales'), LC_ALL: `${name}.UTF-8` });
-const bash = (env, script, ...args) => execFileSync('bash', ['-euo', 'pipefail', '-c', script, 'bash', ...args], { cwd: root, env, encoding: 'utf8' });
+const bash = (env, script, ...args) => execFileSync('bash', ['-euo', 'pipefail', '-c', script, 'bash', ...args], { cwd: root, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 
 test('the locales are what they are here for', () => {
 	assert.equal(bash(inLocale('de_DE'), "printf '%s\\n' saga.c saga_b sagab | sort | tr '\\n' ' '"), 'saga_b sagab saga.c ');
