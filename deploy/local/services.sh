@@ -25,6 +25,8 @@ find_programs() {
 	local name missing=()
 	find_postgres
 	[[ $PG_BIN ]] || missing+=(PostgreSQL)
+	[[ ! $PG_BIN =~ /postgresql/([0-9]+)/ || ${BASH_REMATCH[1]} -ge 15 ]] ||
+	    die "PostgreSQL 15 or newer is wanted, and this is ${BASH_REMATCH[1]}: $PG_BIN"
 	REDIS=$(command -v redis-server || command -v valkey-server) || missing+=(Redis)
 	REDIS_CLI=$(command -v redis-cli || command -v valkey-cli) || true
 	LIGHTTPD=$(command -v lighttpd) || missing+=(lighttpd)
@@ -146,7 +148,8 @@ configure_postgres() {
 	local replication souk_super peer map=stack
 	local all         all        scram-sha-256
 	END
-	for user in "$(id -un)" "$PG_USER"; do
+	# Root too: the suites that are root's ask it of a user's stack.
+	for user in "$(id -un)" "$PG_USER" root; do
 		printf 'stack "%s" souk_super\n' "$user"
 	done | sort -u >"$RUN/pg/pg_ident.conf"
 	[[ $EUID -ne 0 ]] ||

@@ -19,7 +19,7 @@ mkdirSync(path.join(scratch, 'locales'));
 for (const name of locales)
 	execFileSync('localedef', ['-i', name, '-f', 'UTF-8', path.join(scratch, 'locales', `${name}.UTF-8`)]);
 const inLocale = (name) => ({ ...process.env, LOCPATH: path.join(scratch, 'locales'), LC_ALL: `${name}.UTF-8` });
-const bash = (env, script, ...args) => execFileSync('bash', ['-euo', 'pipefail', '-c', script, 'bash', ...args], { cwd: root, env, encoding: 'utf8' });
+const bash = (env, script, ...args) => execFileSync('bash', ['-euo', 'pipefail', '-c', script, 'bash', ...args], { cwd: root, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 
 test('the locales are what they are here for', () => {
 	assert.equal(bash(inLocale('de_DE'), "printf '%s\\n' saga.c saga_b sagab | sort | tr '\\n' ' '"), 'saga_b sagab saga.c ');
@@ -85,6 +85,19 @@ test('who may sudo has it done by the same command', () => {
 	const { status, stdout, stderr } = install('build', 'run');
 	assert.equal(status, 0, stderr);
 	assert.match(stdout, /^--\nbash\n\/.*\/deploy\/local\/install\n--packages\nbuild\nrun\n$/);
+});
+
+test('a node or a Postgres that is too old is named', () => {
+	const { folder, install } = machine({ node: 'echo v12.22.9', 'dpkg-query': 'for one; do echo "$one installed"; done' });
+	mkdirSync(path.join(folder, 'tests'));
+	writeFileSync(path.join(folder, 'tests/package-lock.json'), '{}');
+	assert.equal(install('test').stderr, `install: the tests want node 18 or newer, and this is v12.22.9: ${folder}/bin/node\n`);
+
+	const { status, stderr } = spawnSync('bash', ['-c', `. deploy/local/lib.sh; . deploy/local/services.sh
+		find() { echo /usr/lib/postgresql/14/bin; }
+		find_programs`], { cwd: root, encoding: 'utf8' });
+	assert.equal(status, 1);
+	assert.equal(stderr, 'bash: PostgreSQL 15 or newer is wanted, and this is 14: /usr/lib/postgresql/14/bin\n');
 });
 
 test('definitions are fetched once, again when others are named, and a lack of them is said', () => {

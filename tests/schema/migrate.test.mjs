@@ -114,12 +114,14 @@ test('does nothing the second time, and only what is new the third', async (t) =
 	const it = await fixture(t, three);
 
 	await it.migrate();
+	/* The server may still be at the end of the session before. */
+	const waited = /^waiting for another migrator\n/;
 	const again = await it.migrate();
-	assert.deepEqual([again.code, again.stdout], [0, 'up to date, 3 migrations\n']);
+	assert.deepEqual([again.code, again.stdout.replace(waited, '')], [0, 'up to date, 3 migrations\n']);
 	await it.write('004_four.sql', 'INSERT INTO one VALUES (2, 3);');
 	const more = await it.migrate();
 	assert.equal(more.code, 0);
-	assert.match(more.stdout, /^004_four\.sql applied in \d+ ms\n$/);
+	assert.match(more.stdout.replace(waited, ''), /^004_four\.sql applied in \d+ ms\n$/);
 	assert.equal(await it.sql('SELECT count(*) FROM one'), '2');
 });
 
