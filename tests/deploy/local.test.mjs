@@ -127,6 +127,14 @@ test('definitions are fetched once, again when others are named, and a lack of t
 	assert.deepEqual(readdirSync(crds).sort(), ['.souk-installed', 'a.yaml', 'b.yaml']);
 });
 
+test('a checkout whose path no configuration can hold is refused', () => {
+	const folder = path.join(scratch, 'a "shop"');
+	cpSync(path.join(root, 'deploy/local'), path.join(folder, 'deploy/local'), { recursive: true });
+	const { status, stderr } = spawnSync(path.join(folder, 'deploy/local/up'), { encoding: 'utf8' });
+	assert.equal(status, 1);
+	assert.match(stderr, /^up: there is a quote, a backslash or a line break in .*: move it elsewhere$/m);
+});
+
 test('what a stack of tests has left behind is removed by the next, even when half of it is gone', () => {
 	const base = path.join(scratch, 'stacks'), left = path.join(base, 'souk-test.left');
 	mkdirSync(left, { recursive: true });
