@@ -12,7 +12,7 @@ import { call, newAddress, refuse } from '../lib/client.mjs';
 import { need, signingKey } from '../lib/env.mjs';
 import { customer, login, PASSWORD } from '../lib/shop.mjs';
 import { one } from '../lib/sql.mjs';
-import { mainPid } from '../lib/stack.mjs';
+import { mainPid, sleepy } from '../lib/stack.mjs';
 import { decode } from '../lib/token.mjs';
 import { until } from '../lib/wait.mjs';
 
@@ -64,12 +64,13 @@ function busy(people) {
 	};
 }
 
-test('a rotation under load costs nobody anything', async () => {
+test('a rotation under load costs nobody anything', async (t) => {
 	const before = signingKey().kid;
 	const people = [];
 	while (people.length < 24)
 		people.push(await customer());
 	const stream = busy(people);
+	t.after(() => stream.stop());
 
 	await rotate();
 	const current = signingKey().kid;
@@ -132,3 +133,9 @@ test('a start of the stack finds nothing to do', async () => {
 	    '--profile', 'test', '--bin', need('SOUK_BIN'), '--tools', need('SOUK_TOOLS')]);
 	assert.deepEqual([mainPid('functions'), signingKey().kid], before);
 });
+
+test('functions that fall asleep while others are replaced do not keep it waiting', () => sleepy('catalog', async () => {
+	const old = signingKey().kid;
+	await rotate();
+	assert.notEqual(signingKey().kid, old);
+}));

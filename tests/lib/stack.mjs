@@ -167,3 +167,21 @@ export function redis(command) {
 		});
 	});
 }
+
+/* Functions of a context fall asleep after a second, told so by their environment, as
+ * an operator would, until `done` has run. */
+export async function sleepy(context, done) {
+	const file = join(run(), 'env', `${context}.env`);
+	const before = readFileSync(file, 'utf8');
+	const tell = (text) => {
+		writeFileSync(file, text);
+		signal(mainPid('functions'), 'SIGHUP');
+	};
+
+	tell(`${before.replace(/^FN_SLEEP_S=.*\n/m, '')}FN_SLEEP_S=1\n`);
+	try {
+		await done();
+	} finally {
+		tell(before);
+	}
+}

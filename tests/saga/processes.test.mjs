@@ -3,7 +3,7 @@
  * order is lost, doubled or left half done.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { call } from '../lib/client.mjs';
@@ -12,7 +12,7 @@ import { always, settled } from '../lib/invariants.mjs';
 import { order } from '../lib/shop.mjs';
 import { confirm } from '../lib/simulator.mjs';
 import { value } from '../lib/sql.mjs';
-import { gone, kill, mainPid, master, processes, redis, signal, startFunctions, startGateway, startPostgres, startRedis, workers } from '../lib/stack.mjs';
+import { gone, kill, mainPid, master, processes, redis, sleepy, startFunctions, startGateway, startPostgres, startRedis, workers } from '../lib/stack.mjs';
 import { cron, Story } from '../lib/story.mjs';
 import { parallel, until } from '../lib/wait.mjs';
 
@@ -146,23 +146,6 @@ test('an order that was paid stays so through it all', async () => {
 	await until('the order can be read', async () => (await order(story.buyer, placed.id)).status === 'paid');
 	assert.deepEqual(await order(story.buyer, placed.id), paid);
 });
-
-/* Told so by its environment, as an operator would, until `done` has run. */
-async function sleepy(context, done) {
-	const file = join(need('SOUK_RUN'), 'env', `${context}.env`);
-	const before = readFileSync(file, 'utf8');
-	const tell = (text) => {
-		writeFileSync(file, text);
-		signal(mainPid('functions'), 'SIGHUP');
-	};
-
-	tell(`${before.replace(/^FN_SLEEP_S=.*\n/m, '')}FN_SLEEP_S=1\n`);
-	try {
-		await done();
-	} finally {
-		tell(before);
-	}
-}
 
 const sleeps = (name) => until(`${name} sleeps`, () => processes(name).length === 0
     && existsSync(join(need('SOUK_RUN'), 'fn', `${name}.asleep`)));
