@@ -30,8 +30,6 @@ QUERY(done_and_next,
 	"SELECT held, id, kind, payload, epoch, attempt, late_us, traceparent,"
 	"       (extract(epoch FROM created_at) * 1000000)::bigint AS created_us"
 	"  FROM ops.job_done_and_next($1, $2, $3, $4, $5, $6)");
-QUERY(job_is_done,
-	"SELECT ops.job_done($1, $2) AS held");
 QUERY(try_again,
 	"SELECT ops.job_retry($1, $2, $3, $4) AS held");
 QUERY(give_up,
@@ -135,16 +133,13 @@ run_job(struct req *rq, const struct job_kind *kind, const struct job *job)
 static const struct row *
 tell_done(struct req *rq, struct sweep *s, const struct job *job)
 {
-	const char *kinds, *most;
-	const struct row *told;
+	const char *kinds = "{}", *most = "{}";
+	bool more = may_begin(s) && kinds_left(rq, s, &kinds, &most);
+	const struct row *told = db_one(rq, &done_and_next, job->id, job->epoch, kinds, most,
+	    lease_owner(rq), text(rq, JOB_LEASE_S));
 
-	if (!may_begin(s) || !kinds_left(rq, s, &kinds, &most)) {
-		s->next = NULL;
-		return db_one(rq, &job_is_done, job->id, job->epoch);
-	}
-	told = db_one(rq, &done_and_next, job->id, job->epoch, kinds, most, lease_owner(rq),
-	    text(rq, JOB_LEASE_S));
 	take(rq, s, told);
+	s->drained = more && s->next == NULL;
 	return told;
 }
 
