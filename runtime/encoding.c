@@ -42,6 +42,21 @@ url_decode(struct req *rq, const char *s, size_t n, bool plus_is_space)
 	return out;
 }
 
+void
+percent_decode(char *s)
+{
+	char *to = s;
+
+	for (; *s != '\0'; s++) {
+		int high = *s == '%' ? hex_value(s[1]) : -1;
+		int low = high < 0 ? -1 : hex_value(s[2]);
+
+		*to++ = low < 0 ? *s : (char)(high << 4 | low);
+		s += low < 0 ? 0 : 2;
+	}
+	*to = '\0';
+}
+
 size_t
 utf8_length(const unsigned char *s, size_t n)
 {

@@ -30,8 +30,8 @@ wall_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Everything that is only read goes into one MGET. */
-static void
+/* Everything that is only read goes into one MGET.  How many values it asks for. */
+static int
 ask_values(struct redis_flight *f, const char *session_key, const char *tag_key,
     const char *cache_key)
 {
@@ -46,6 +46,7 @@ ask_values(struct redis_flight *f, const char *session_key, const char *tag_key,
 		words[count++] = cache_key;
 	if (count > 1)
 		redis_add(f, count, words, NULL);
+	return count - 1;
 }
 
 static const char *
@@ -215,21 +216,20 @@ guard_ask(struct req *rq, struct guard *g)
 	struct claims claims;
 	bool cache = e->cache.seconds > 0 && !rq->decided &&
 	    (e->cache.private_for == ACCESS_UNSET || !req_is(rq, e->cache.private_for));
-	bool values = rq->session != NULL || cache, up = false;
+	bool up = false;
+	int values;
 	const struct kept *kept = cache ? kept_find(rq) : NULL;
 
 	limits_of_class(rq, &claims);
 	limits_ask(rq, &claims, &f);
-	ask_values(&f, rq->session == NULL ? NULL : session_key(rq, rq->session),
+	values = ask_values(&f, rq->session == NULL ? NULL : session_key(rq, rq->session),
 	    cache ? tag_key(rq, e->cache.tag) : NULL,
 	    cache && kept == NULL ? cache_key(rq) : NULL);
-	if (claims.count > 0 || values)
+	if (claims.count > 0 || values > 0)
 		up = redis_fly(rq, &f);
-	values = values && up && is_list(f.replies[claims.count > 0],
-	    (rq->session != NULL) + (cache ? 1 + (kept == NULL) : 0));
 	/* The connection is free for other use while these are read. */
 	limits_read(rq, &claims, up && claims.count > 0 ? f.replies[0] : NULL);
-	if (values)
+	if (up && values > 0 && is_list(f.replies[claims.count > 0], values))
 		read_values(rq, g, f.replies[claims.count > 0], rq->session != NULL,
 		    cache, kept);
 	redis_flight_end(&f);

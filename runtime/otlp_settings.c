@@ -1,6 +1,6 @@
 #include "otlp_settings.h"
+#include "encoding.h"
 #include "fn.h"
-#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "redis_link.h"
+#include "encoding.h"
 #include "fn.h"
-#include "text.h"
 #include "tls.h"
 
 #include <errno.h>

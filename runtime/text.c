@@ -60,26 +60,3 @@ one_of_(const char *s, const char *const *list)
 			return true;
 	return false;
 }
-
-static int
-hex_digit(char c)
-{
-	const char digits[] = "0123456789abcdef", *at = c == '\0' ? NULL : strchr(digits, c | 0x20);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
-void
-percent_decode(char *s)
-{
-	char *to = s;
-
-	for (; *s != '\0'; s++) {
-		int high = *s == '%' ? hex_digit(s[1]) : -1;
-		int low = high < 0 ? -1 : hex_digit(s[2]);
-
-		*to++ = low < 0 ? *s : (char)(high << 4 | low);
-		s += low < 0 ? 0 : 2;
-	}
-	*to = '\0';
-}

@@ -1,5 +1,5 @@
 /*
- * text.h -- numbers as text, and text that is written otherwise.
+ * text.h -- numbers as text.
  */
 #ifndef TEXT_H
 #define TEXT_H
@@ -11,8 +11,5 @@ enum { NUMBER_ROOM = 21 };
 
 /* At most NUMBER_ROOM decimal digits without a NUL; how many. */
 size_t	put_number(char *to, int64_t n);
-
-/* In place; what is no %XX stays as it is. */
-void	percent_decode(char *s);
 
 #endif
